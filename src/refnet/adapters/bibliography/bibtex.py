@@ -1,0 +1,158 @@
+"""BibTeX and BibLaTeX.
+
+bibtexparser 2 splits the file: it reads entries in parentheses, goes on behind a broken one and hands that over,
+and its time is linear. pybtex loses what follows an undefined string: 308 of 988 entries of one recorded library.
+Strings and concatenation are ours: bibtexparser resolves a string only where it is the whole value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import bibtexparser.entrypoint
+from bibtexparser.model import (
+    Block,
+    DuplicateBlockKeyBlock,
+    DuplicateFieldKeyBlock,
+    ParsingFailedBlock,
+    String,
+)
+from bibtexparser.model import Entry as BibEntry
+
+from refnet.adapters.bibliography.bibtex_fields import entry_of
+from refnet.adapters.bibliography.entry import Broken, Entry
+
+# Its warnings are about broken blocks, each of which is reported to the user; without a handler they would go
+# to the terminal as well.
+logging.getLogger("bibtexparser").addHandler(logging.NullHandler())
+
+_MAX_VALUE = 100_000
+_COMMENTED_ENTRY = re.compile(r"\s*%+\s*@\s*\w+\s*[{(]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    line: int
+    kind: str
+    key: str
+    fields: Mapping[str, str]
+
+
+def read_bibtex(text: str) -> list[Entry | Broken]:
+    """Each entry of the file in order. Entries whose lines are all commented out with % are none."""
+    library = bibtexparser.entrypoint.parse_string(_without_comments(text), parse_stack=[])
+    strings: dict[str, str] = {}
+    found: list[_Found | Broken] = []
+    for block in map(_unwrapped, library.blocks):
+        if isinstance(block, String):
+            strings[block.key.lower()] = _value(block.value, strings)
+        elif isinstance(block, BibEntry) and block.entry_type:
+            fields: dict[str, str] = {}
+            for field in block.fields:
+                fields.setdefault(field.key.lower(), _value(field.value, strings))
+            found.append(_Found((block.start_line or 0) + 1, block.entry_type, block.key, fields))
+        elif isinstance(block, ParsingFailedBlock) and not _is_aside(block):
+            found.append(_broken(block))
+    return _entries(found)
+
+
+def _without_comments(text: str) -> str:
+    """Without commented-out entries and commented-out lines inside entries; the count of lines stays.
+
+    BibTeX itself knows no comments, but BibLaTeX does, and nobody means to cite what is commented out. A line
+    in which braces do not pair is left alone: it may be the end of an abstract.
+    """
+    lines = text.split("\n")
+    within = False
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith("%"):
+            within = False
+            continue
+        within = within or _COMMENTED_ENTRY.match(line) is not None
+        if within or line.count("{") == line.count("}"):
+            lines[number] = ""
+    return "\n".join(lines)
+
+
+def _unwrapped(block: Block) -> Block:
+    """An entry that bibtexparser sets aside for a double key or field is one all the same."""
+    while isinstance(block, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock) and block.ignore_error_block:
+        block = block.ignore_error_block
+    return block
+
+
+def _is_aside(block: ParsingFailedBlock) -> bool:
+    """Whether a broken block is a comment or preamble, or text in which an @ stands before a bracket."""
+    return re.match(r"@\s*(?:comment|preamble|[{(])", block.raw or "", re.IGNORECASE) is not None
+
+
+def _broken(block: ParsingFailedBlock) -> Broken:
+    line = (block.start_line or 0) + 1
+    key = re.match(r"@\s*\w{1,50}\s*[{(]\s*([^\s,{}()=\"]{1,100})\s*,", block.raw or "")
+    reason = str(getattr(block.error, "abort_reason", "")) or "it cannot be read"
+    reason = re.sub(r"\s+", " ", reason).strip().rstrip(".")[:200]
+    return Broken(f"{key[1]} (line {line})" if key else f"line {line}", f"is not valid BibTeX: {reason}")
+
+
+def _entries(found: list[_Found | Broken]) -> list[Entry | Broken]:
+    whole = [one for one in found if isinstance(one, _Found)]
+    first = {one.key: one for one in reversed(whole)}
+    times = Counter(one.key for one in whole)
+    entries: list[Entry | Broken] = []
+    for one in found:
+        if isinstance(one, Broken):
+            entries.append(one)
+            continue
+        fields = _with_inherited(one, first.get(one.fields.get("crossref", "").strip()))
+        name = one.key if one.key and times[one.key] == 1 else f"{one.key} (line {one.line})".strip()
+        entries.append(entry_of(name, one.key, fields))
+    return entries
+
+
+def _with_inherited(child: _Found, parent: _Found | None) -> Mapping[str, str]:
+    """With what an entry takes over from the one it refers to: of its book the year, of another article all."""
+    if parent is None:
+        return child.fields
+    names = parent.fields.keys() if parent.kind == child.kind else ("year", "date")
+    return {name: parent.fields[name] for name in names if name in parent.fields} | dict(child.fields)
+
+
+def _value(raw: str, strings: dict[str, str]) -> str:
+    """The value of a field: pieces in braces or quotes, numbers and strings, joined by #; cut at _MAX_VALUE.
+
+    The cut is what keeps strings made of strings (a = b # b, …) from filling the memory.
+    """
+    pieces: list[str] = []
+    position, length = 0, 0
+    while position < len(raw) and length < _MAX_VALUE:
+        if raw[position] in " \t\n#":
+            position += 1
+            continue
+        end = _end_of_piece(raw, position)
+        piece = raw[position:end]
+        name = piece.strip()
+        value = piece[1:-1] if piece[0] in '{"' else strings.get(name.lower(), name)
+        pieces.append(value)
+        length += len(value)
+        position = end
+    return "".join(pieces)[:_MAX_VALUE]
+
+
+def _end_of_piece(raw: str, start: int) -> int:
+    if raw[start] not in '{"':
+        end = raw.find("#", start)
+        return len(raw) if end < 0 else end
+    depth, quoted = 0, raw[start] == '"'
+    for position in range(start, len(raw)):
+        c = raw[position]
+        if c in "{}" and raw[position - 1 : position] != "\\":
+            depth += 1 if c == "{" else -1
+            if depth <= 0 and not quoted:
+                return position + 1
+        elif c == '"' and quoted and depth <= 0 and position > start:
+            return position + 1
+    return len(raw)

@@ -1,0 +1,1 @@
+"""What is stored: schema, papers and crawls, the ledger of jobs."""

@@ -1,0 +1,173 @@
+"""Opening a database: SQLite in a file, or PostgreSQL; and what their errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailable
+
+#: Seconds that a connection waits for another process's write.
+BUSY_SECONDS = 30
+
+
+def database_url(text: str) -> URL:
+    """The URL as SQLAlchemy takes it; `postgresql://` means psycopg 3. Raises ConfigurationError."""
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "DATABASE_URL is not a database URL. Write sqlite:////path/to/file.db or postgresql://user:password@host:5432/name."
+        ) from error
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"DATABASE_URL names {url.get_backend_name()}, which refnet does not use. Choose SQLite or PostgreSQL."
+        )
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ConfigurationError("DATABASE_URL names no file. Write sqlite:////path/to/file.db.")
+    return url
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite database, None for a server."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return None
+    return Path(url.database).expanduser().absolute()
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine whose transactions are as the store needs them. Connects to nothing yet.
+
+    Raises ConfigurationError where the driver is not installed or the folder of an SQLite file cannot be made.
+    """
+    file = sqlite_file(url)
+    if file is None:
+        try:
+            return create_engine(
+                url,
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": 10,
+                    "keepalives": 1,
+                    "keepalives_idle": 10,
+                    "keepalives_interval": 5,
+                },
+            )
+        except (ImportError, NoSuchModuleError) as error:
+            raise ConfigurationError(
+                "DATABASE_URL names PostgreSQL, for which the extra 'cluster' is needed: pip install 'refnet[cluster]'."
+            ) from error
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {file.parent} for the database cannot be made ({error.strerror}). Set REFNET_DATA_DIR to a folder you may write."
+        ) from error
+    engine = create_engine(
+        url.set(database=str(file)), connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would begin them as readers, which cannot become writers
+    # without a conflict.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # A killed process loses nothing that it committed; only a power cut may take the last transactions, and they are
+    # fetched again.
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA cache_size=-32768")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads, on one snapshot. Errors are translated."""
+    with translated(engine), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes. Errors are translated."""
+    with (
+        translated(engine),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Say in refnet's words what a driver's error means."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _translation(error, engine) from error
+
+
+def _translation(error: DBAPIError, engine: Engine) -> Exception:
+    where = engine.url.render_as_string(hide_password=True)
+    file = sqlite_file(engine.url)
+    cause = error.orig
+    if file is not None:
+        text = str(cause)
+        code = getattr(cause, "sqlite_errorcode", None)
+        primary = code & 0xFF if isinstance(code, int) else None
+        if primary == sqlite3.SQLITE_FULL:
+            return StorageFull(
+                f"No room is left for the database {file}. Free some space and run the same command again; it resumes."
+            )
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return ConfigurationError(
+                f"{file} is damaged or not a refnet database ({text}). Move it away, or put back a copy: "
+                "refnet keeps one beside it before each migration."
+            )
+        if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            return ConfigurationError(
+                f"The database {file} cannot be opened for writing ({text}). Check its folder and permissions."
+            )
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StoreUnavailable(f"The database {file} is locked by another program.")
+        if primary == sqlite3.SQLITE_IOERR:
+            return StorageFull(
+                f"The disk of the database {file} gives errors ({text}). Nothing committed is lost; check the disk and run again."
+            )
+        return error
+    state = getattr(cause, "sqlstate", None) or ""
+    if state.startswith("53100"):
+        return StorageFull(f"No room is left on the server of {where}.")
+    if state.startswith("28") or state == "3D000":
+        return ConfigurationError(f"The database server refuses {where}: {_first_line(cause)}")
+    if (
+        error.connection_invalidated
+        or (isinstance(error, OperationalError) and not state)
+        or state[:2] in ("08", "57", "53", "40")
+    ):
+        return StoreUnavailable(f"The database {where} does not answer: {_first_line(cause)}")
+    if state == "42P01":
+        return ConfigurationError(f"The database {where} has no refnet tables. Run: refnet db upgrade")
+    return error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,235 @@
+"""The ledger of jobs: one row per stage and paper, claimed, fenced and settled inside transactions.
+
+The functions take an open connection, so that what a job wrote and the job's own fate are committed together.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, select, update
+
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.schema import crawl_papers, jobs, papers
+from refnet.domain.crawl import Ask, Limits
+from refnet.domain.errors import LeaseLost
+from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave, choose
+
+#: Due jobs looked at when a request is packed.
+LOOK_AT = 5_000
+
+_NEW = ("stage", "paper_id", "state", "ask", "offset", "attempts", "losses", "faults", "due_at", "updated_at")
+_UNHELD: dict[str, Any] = {"owner": None, "claim": None, "lease_until": None}
+
+
+def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: float) -> None:
+    """Queue jobs, or add to what queued ones ask. A finished job is queued afresh; a dead one stays dead.
+
+    What is added to a running job is not lost: its owner sees the row's present ask when it settles.
+    """
+    rows = [(stage, paper_id, JobState.QUEUED, int(asks[paper_id]), 0, 0, 0, 0, now, now) for paper_id in sorted(asks)]
+    done = f"jobs.state = '{JobState.DONE}'"
+    upsert(
+        connection,
+        jobs,
+        _NEW,
+        rows,
+        f"""(stage, paper_id) DO UPDATE SET
+            ask = CASE WHEN {done} THEN excluded.ask ELSE jobs.ask | excluded.ask END,
+            "offset" = CASE WHEN {done} THEN 0 ELSE jobs."offset" END,
+            attempts = CASE WHEN {done} THEN 0 ELSE jobs.attempts END,
+            losses = CASE WHEN {done} THEN 0 ELSE jobs.losses END,
+            state = CASE WHEN {done} THEN excluded.state ELSE jobs.state END,
+            due_at = CASE WHEN {done} THEN excluded.due_at ELSE jobs.due_at END,
+            updated_at = excluded.updated_at
+        WHERE jobs.state <> '{JobState.DEAD}' AND ({done} OR jobs.ask | excluded.ask <> jobs.ask)""",
+    )
+
+
+def claim(
+    connection: Connection,
+    owner: str,
+    now: float,
+    limits: Limits,
+    *,
+    crawl_id: int | None = None,
+    lease: float | None = None,
+) -> Wave | None:
+    """Claim the jobs of one request, or None when nothing is due.
+
+    `lease` is in seconds; None holds the jobs until `free_all` is called, for the one process that works on an SQLite
+    file.
+    """
+    free_expired(connection, now)
+    query = select(jobs, papers.c.citation_count, papers.c.reference_count).select_from(
+        jobs.outerjoin(papers, papers.c.paper_id == jobs.c.paper_id)
+    )
+    if crawl_id is not None:
+        member = and_(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.paper_id == jobs.c.paper_id)
+        query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
+    else:
+        query = query.order_by(jobs.c.due_at, jobs.c.id)
+    due = and_(jobs.c.stage == Stage.CRAWL, jobs.c.state == JobState.QUEUED, jobs.c.due_at <= now)
+    query = query.where(due).limit(LOOK_AT).with_for_update(skip_locked=True, of=jobs)
+    wave = choose([_job(row) for row in connection.execute(query).mappings()], limits)
+    if wave is None:
+        return None
+    # Counted before the work, so that a job which kills its process is counted, too; in company nobody knows which
+    # one did it.
+    counted = 1 if wave.alone else 0
+    token = uuid.uuid4().hex
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_([job.id for job in wave.jobs]))
+        .values(
+            state=JobState.RUNNING,
+            owner=owner,
+            claim=token,
+            lease_until=None if lease is None else now + lease,
+            attempts=jobs.c.attempts + counted,
+            share=len(wave.jobs),
+            updated_at=now,
+        )
+    )
+    claimed = tuple(replace(job, attempts=job.attempts + counted) for job in wave.jobs)
+    return replace(wave, jobs=claimed, claim=token)
+
+
+def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
+    """Hold a wave's jobs for `lease` more seconds. Raises LeaseLost when none of them is its own any more."""
+    if not connection.execute(update(jobs).where(_held(wave)).values(lease_until=now + lease)).rowcount:
+        raise LeaseLost("The lease of this request ran out, and its papers went to somebody else.")
+
+
+def held(connection: Connection, wave: Wave) -> dict[str, Ask]:
+    """What the jobs of a wave that still belong to it ask now, by paper id;
+
+    lost ones are left out. Locks their rows.
+    """
+    rows = connection.execute(select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).with_for_update())
+    return {row.paper_id: Ask(row.ask) for row in rows}
+
+
+def settle(connection: Connection, wave: Wave, remaining: Mapping[str, Ask], now: float, *, offset: int = 0) -> None:
+    """Record what a request left to ask of each job that the wave still holds: nothing means done.
+
+    `offset` is where the next page of a list begins.
+    """
+    done = [job.id for job in wave.jobs if job.paper_id in remaining and not remaining[job.paper_id]]
+    common: dict[str, Any] = {**_UNHELD, "faults": 0, "faulted_at": None, "share": None, "updated_at": now}
+    if done:
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(done))
+            .values(state=JobState.DONE, ask=0, offset=0, reason=None, traceback=None, **common)
+        )
+    by_ask: dict[Ask, list[int]] = {}
+    for job in wave.jobs:
+        if remaining.get(job.paper_id):
+            by_ask.setdefault(remaining[job.paper_id], []).append(job.id)
+    for ask, ids in by_ask.items():
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ids))
+            .values(state=JobState.QUEUED, ask=int(ask), offset=offset, due_at=now, attempts=0, losses=0, **common)
+        )
+
+
+def release(
+    connection: Connection,
+    wave: Wave,
+    now: float,
+    *,
+    due_in: float = 0.0,
+    share: int | None = None,
+    faulted_at: int | None = None,
+    charged: bool = False,
+    reason: str | None = None,
+) -> None:
+    """Give a wave's jobs back to the queue, unfinished.
+
+    `share` None leaves the jobs free to go with any others. An attempt counted at the claim is given back unless
+    `charged`.
+    """
+    refund = 0 if charged or not wave.alone else 1
+    values: dict[str, Any] = {
+        "state": JobState.QUEUED,
+        **_UNHELD,
+        "due_at": now + due_in,
+        "share": share,
+        "attempts": jobs.c.attempts - refund,
+        "updated_at": now,
+    }
+    if reason is not None:
+        values["reason"] = reason
+    if faulted_at is not None:
+        values.update(faults=jobs.c.faults + 1, faulted_at=faulted_at)
+    connection.execute(update(jobs).where(_held(wave)).values(**values))
+
+
+def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None, now: float) -> None:
+    """Make dead letters of the jobs that the wave still holds."""
+    connection.execute(
+        update(jobs)
+        .where(_held(wave))
+        .values(state=JobState.DEAD, reason=reason, traceback=traceback, share=None, updated_at=now, **_UNHELD)
+    )
+
+
+def free_expired(connection: Connection, now: float) -> int:
+    """Take back the jobs whose lease has run out."""
+    return _free(connection, and_(jobs.c.lease_until.is_not(None), jobs.c.lease_until < now), now)
+
+
+def free_all(connection: Connection, now: float) -> int:
+    """Take back every running job, for the one process that has the database's lock: whoever held them is gone."""
+    return _free(connection, jobs.c.owner.is_not(None), now)
+
+
+def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int:
+    """Jobs of a lost wave may next be asked for in halves;
+
+    one that ran alone is charged, and buried at the third time.
+    """
+    running = and_(jobs.c.state == JobState.RUNNING, which)
+    if not connection.execute(select(exists().where(running))).scalar():
+        return 0
+    alone = jobs.c.share == 1
+    losses = jobs.c.losses + case((alone, 1), else_=0)
+    given_up = losses >= MOST_LOSSES
+    result = connection.execute(
+        update(jobs)
+        .where(running)
+        .values(
+            state=case((given_up, JobState.DEAD.value), else_=JobState.QUEUED.value),
+            reason=case((given_up, f"Its process died {MOST_LOSSES} times while it ran alone."), else_=jobs.c.reason),
+            losses=losses,
+            share=case((given_up, None), else_=(jobs.c.share + 1) // 2),
+            due_at=now,
+            updated_at=now,
+            **_UNHELD,
+        )
+    )
+    return result.rowcount
+
+
+def _held(wave: Wave) -> ColumnElement[bool]:
+    return and_(jobs.c.claim == wave.claim, jobs.c.state == JobState.RUNNING)
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
+    return Job(
+        id=row["id"],
+        paper_id=row["paper_id"],
+        ask=Ask(row["ask"]),
+        offset=row["offset"],
+        attempts=row["attempts"],
+        share=row["share"],
+        faults=row["faults"],
+        faulted_at=row["faulted_at"],
+        citation_count=row["citation_count"],
+        reference_count=row["reference_count"],
+    )

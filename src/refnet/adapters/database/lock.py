@@ -1,0 +1,71 @@
+"""One working process per database, where no broker shares the work out."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from refnet.adapters.database.engine import translated
+from refnet.domain.errors import Busy, ConfigurationError, StorageFull
+
+
+@contextmanager
+def one_at_work(database: Path) -> Iterator[None]:
+    """Hold the lock beside a database file; the system drops it when the process ends, however it ends.
+
+    Raises Busy when another process holds it, ConfigurationError or StorageFull where the lock cannot be made.
+    """
+    path = database.with_name(f"{database.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"No room is left for {path}.") from error
+        raise ConfigurationError(
+            f"The lock {path} cannot be made ({error.strerror}). Check the folder and its permissions."
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            who = f"process {holder}" if holder.isdigit() else "another refnet"
+            raise Busy(
+                f"{who.capitalize()} is at work on {database}. Wait until it has finished, or give this one a database "
+                "of its own (REFNET_DATA_DIR)."
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+#: The number of refnet's advisory lock in a PostgreSQL database.
+_LOCK = 0x7265666E6574
+
+
+@contextmanager
+def one_on_server(engine: Engine) -> Iterator[None]:
+    """The same on PostgreSQL, by an advisory lock on a connection of its own. Raises Busy."""
+    with translated(engine):
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with translated(engine):
+            taken = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar()
+        if not taken:
+            where = engine.url.render_as_string(hide_password=True)
+            raise Busy(
+                f"Another refnet is at work on {where}. Wait until it has finished, or set DATABASE_URL to another database."
+            )
+        yield
+    finally:
+        # Not back into the pool: only a closed connection surely gives up the lock.
+        connection.invalidate()
+        connection.close()

@@ -1,0 +1,376 @@
+"""The notes' side of the database: what notes say, their names, and what was last written where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
+
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.schema import (
+    citations,
+    crawl_papers,
+    crawl_seeds,
+    lists,
+    note_names,
+    papers,
+    summaries,
+    unmatched,
+    vault_crawls,
+    vault_notes,
+    vaults,
+)
+from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList, Summary
+from refnet.domain.papers import Author, ListName, ListState, Paper
+
+#: Entries without a note that a list shows. A paper rarely has more references; of its citations the newest are
+#: enough to go on with.
+MOST_PLAIN = {ListName.REFERENCES: 300, ListName.CITATIONS: 50}
+
+
+class NoteTables:
+    """Implements the `NoteStore` port."""
+
+    def __init__(self, engine: Engine, clock: Clock = database_time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    # Which papers
+
+    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None:
+        """Count a crawl among those that a vault holds; `lang` is that of the headings from now on."""
+        with writing(self._engine) as connection:
+            upsert(
+                connection,
+                vaults,
+                ("path", "lang"),
+                [(vault, lang)],
+                "(path) DO UPDATE SET lang = excluded.lang",
+            )
+            upsert(connection, vault_crawls, ("path", "crawl_id"), [(vault, crawl_id)], "DO NOTHING")
+
+    def vault_crawls(self, vault: str) -> list[int]:
+        """The crawls that a vault holds."""
+        with reading(self._engine) as connection:
+            query = (
+                select(vault_crawls.c.crawl_id).where(vault_crawls.c.path == vault).order_by(vault_crawls.c.crawl_id)
+            )
+            return list(connection.execute(query).scalars())
+
+    def vault_language(self, vault: str) -> str:
+        """The language of a vault's headings."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(vaults.c.lang).where(vaults.c.path == vault)).scalar() or "en"
+
+    def vault_papers(self, vault: str) -> list[str]:
+        with reading(self._engine) as connection:
+            return sorted(connection.execute(_collected(vault)).scalars().all())
+
+    # What notes say
+
+    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
+        with reading(self._engine) as connection:
+            found = {
+                row.paper_id: row for row in connection.execute(select(papers).where(papers.c.paper_id.in_(paper_ids)))
+            }
+            names = _by_paper(connection, select(note_names.c.paper_id, note_names.c.name), note_names, paper_ids)
+            citekeys = _by_paper(
+                connection,
+                select(crawl_seeds.c.paper_id, func.min(crawl_seeds.c.citekey)).group_by(crawl_seeds.c.paper_id),
+                crawl_seeds,
+                paper_ids,
+            )
+            made = {
+                row.paper_id: Summary(row.text, row.basis)
+                for row in connection.execute(select(summaries).where(summaries.c.paper_id.in_(paper_ids)))
+            }
+            both = {name: _note_lists(connection, vault, name, paper_ids) for name in ListName}
+        return [
+            NoteContent(
+                paper=_paper(found[paper_id]),
+                name=names[paper_id],
+                citekey=citekeys.get(paper_id),
+                summary=made.get(paper_id),
+                references=both[ListName.REFERENCES][paper_id],
+                citations=both[ListName.CITATIONS][paper_id],
+            )
+            for paper_id in paper_ids
+        ]
+
+    def papers(self, paper_ids: Sequence[str]) -> list[Paper]:
+        """The details of papers, in the order given; those without details are left out."""
+        with reading(self._engine) as connection:
+            query = select(papers).where(papers.c.paper_id.in_(paper_ids), papers.c.fetched_at.is_not(None))
+            found = {row.paper_id: _paper(row) for row in connection.execute(query)}
+        return [found[paper_id] for paper_id in paper_ids if paper_id in found]
+
+    # Summaries
+
+    def unsummarized(self, crawl_id: int) -> list[str]:
+        """Collected papers of a crawl that have no summary made since they were last fetched."""
+        with reading(self._engine) as connection:
+            query = (
+                select(papers.c.paper_id)
+                .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
+                .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
+                .where(
+                    crawl_papers.c.crawl_id == crawl_id,
+                    crawl_papers.c.missing.is_(False),
+                    papers.c.fetched_at.is_not(None),
+                    summaries.c.paper_id.is_(None) | (summaries.c.made_at < papers.c.fetched_at),
+                )
+            )
+            return sorted(connection.execute(query).scalars())
+
+    def save_summaries(self, made: Mapping[str, Summary]) -> None:
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            rows = [(paper_id, made[paper_id].basis, made[paper_id].text, now) for paper_id in sorted(made)]
+            upsert(
+                connection,
+                summaries,
+                ("paper_id", "basis", "text", "made_at"),
+                rows,
+                "(paper_id) DO UPDATE SET basis = excluded.basis, text = excluded.text, made_at = excluded.made_at",
+            )
+
+    def summary_count(self, crawl_id: int) -> int:
+        with reading(self._engine) as connection:
+            query = (
+                select(func.count())
+                .select_from(summaries)
+                .join(crawl_papers, crawl_papers.c.paper_id == summaries.c.paper_id)
+                .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
+            )
+            return connection.execute(query).scalar_one()
+
+    # Names
+
+    def note_names(self, vault: str) -> dict[str, str]:
+        with reading(self._engine) as connection:
+            query = select(note_names).where(note_names.c.paper_id.in_(_collected(vault)))
+            return {row.paper_id: row.name for row in connection.execute(query)}
+
+    def unnamed(self, vault: str) -> Iterator[Paper]:
+        with reading(self._engine) as connection:
+            named = select(note_names.c.paper_id)
+            query = select(papers.c.paper_id, papers.c.title, papers.c.year, papers.c.authors).where(
+                papers.c.paper_id.in_(_collected(vault)), papers.c.paper_id.not_in(named)
+            )
+            rows = connection.execute(query).all()
+        for row in sorted(rows, key=lambda row: str(row.paper_id)):
+            yield Paper(row.paper_id, row.title or "", authors=_authors(row.authors), year=row.year)
+
+    def give_names(self, names: Mapping[str, str]) -> None:
+        with writing(self._engine) as connection:
+            upsert(
+                connection,
+                note_names,
+                ("paper_id", "name"),
+                sorted(names.items()),
+                "(paper_id) DO UPDATE SET name = excluded.name",
+            )
+
+    def taken_names(self) -> Iterable[str]:
+        with reading(self._engine) as connection:
+            return list(connection.execute(select(note_names.c.name)).scalars())
+
+    # What was written
+
+    def baselines(self, vault: str) -> dict[str, Baseline]:
+        with reading(self._engine) as connection:
+            query = select(vault_notes).where(vault_notes.c.path == vault)
+            return {
+                row.paper_id: Baseline({part: tuple(digests) for part, digests in row.parts.items()}, row.deleted)
+                for row in connection.execute(query)
+            }
+
+    def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None:
+        with writing(self._engine) as connection:
+            rows = [
+                (
+                    vault,
+                    paper_id,
+                    json.dumps(baselines[paper_id].parts, sort_keys=True),
+                    baselines[paper_id].deleted,
+                )
+                for paper_id in sorted(baselines)
+            ]
+            upsert(
+                connection,
+                vault_notes,
+                ("path", "paper_id", "parts", "deleted"),
+                rows,
+                "(path, paper_id) DO UPDATE SET parts = excluded.parts, deleted = excluded.deleted",
+            )
+
+    def revision(self, vault: str) -> str:
+        # Sums of whole milliseconds are exact on both databases, and change with every write of a row.
+        def marks(column: ColumnElement[float]) -> list[ColumnElement[int]]:
+            return [func.count(), func.coalesce(func.sum(cast(column * 1000, BigInteger)), 0)]
+
+        collected = _collected(vault)
+        queries = [
+            select(*marks(papers.c.fetched_at)).where(papers.c.paper_id.in_(collected)),
+            select(*marks(lists.c.fetched_at)).where(lists.c.paper_id.in_(collected)),
+            select(*marks(summaries.c.made_at)).where(summaries.c.paper_id.in_(collected)),
+            select(func.count(), func.count(crawl_seeds.c.citekey)).where(crawl_seeds.c.paper_id.in_(collected)),
+            select(func.count(), func.coalesce(func.sum(case((vault_notes.c.deleted, 1), else_=0)), 0)).where(
+                vault_notes.c.path == vault
+            ),
+        ]
+        with reading(self._engine) as connection:
+            lang = connection.execute(select(vaults.c.lang).where(vaults.c.path == vault)).scalar() or ""
+            return "/".join(
+                ["-".join(str(int(mark)) for mark in connection.execute(query).one()) for query in queries] + [lang]
+            )
+
+    def written_revision(self, vault: str) -> str | None:
+        with reading(self._engine) as connection:
+            return connection.execute(select(vaults.c.revision).where(vaults.c.path == vault)).scalar()
+
+    def mark_written(self, vault: str, revision: str) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(update(vaults).where(vaults.c.path == vault).values(revision=revision))
+
+
+def _collected(vault: str) -> Select[str]:
+    """The collected papers of all crawls that a vault holds."""
+    return (
+        select(crawl_papers.c.paper_id)
+        .join(vault_crawls, vault_crawls.c.crawl_id == crawl_papers.c.crawl_id)
+        .join(papers, papers.c.paper_id == crawl_papers.c.paper_id)
+        .where(vault_crawls.c.path == vault, crawl_papers.c.missing.is_(False), papers.c.fetched_at.is_not(None))
+        .distinct()
+    )
+
+
+def _by_paper(connection: Connection, query: Select[Any], table: Any, paper_ids: Sequence[str]) -> dict[str, Any]:
+    return {row[0]: row[1] for row in connection.execute(query.where(table.c.paper_id.in_(paper_ids)))}
+
+
+def _note_lists(connection: Connection, vault: str, name: ListName, paper_ids: Sequence[str]) -> dict[str, NoteList]:
+    own, other = (
+        (citations.c.citing, citations.c.cited)
+        if name is ListName.REFERENCES
+        else (citations.c.cited, citations.c.citing)
+    )
+    removed = exists().where(
+        vault_notes.c.path == vault, vault_notes.c.paper_id == other, vault_notes.c.deleted.is_(True)
+    )
+    linked = and_(other.in_(_collected(vault)), ~removed)
+    edges = (
+        select(
+            own.label("own"),
+            other.label("other"),
+            papers.c.title,
+            papers.c.year,
+            papers.c.citation_count,
+            case((linked, note_names.c.name), else_=None).label("note"),
+        )
+        .join(papers, papers.c.paper_id == other)
+        .outerjoin(note_names, note_names.c.paper_id == other)
+        .where(own.in_(paper_ids))
+        .subquery()
+    )
+    order = (
+        func.coalesce(edges.c.year, -1).desc(),
+        func.coalesce(edges.c.citation_count, -1).desc(),
+        edges.c.other,
+    )
+    plain = edges.c.note.is_(None)
+    ranked = select(
+        edges,
+        func.row_number().over(partition_by=(edges.c.own, plain), order_by=order).label("place"),
+        func.count().over(partition_by=(edges.c.own, plain)).label("among"),
+    ).subquery()
+    rows: dict[str, list[Neighbour]] = {paper_id: [] for paper_id in paper_ids}
+    plain_known: dict[str, int] = dict.fromkeys(paper_ids, 0)
+    most = MOST_PLAIN[name]
+    shown = (
+        select(ranked)
+        .where(ranked.c.note.is_not(None) | (ranked.c.place <= most))
+        .order_by(ranked.c.own, ranked.c.place)
+    )
+    for row in connection.execute(shown):
+        rows[row.own].append(Neighbour(row.other, row.title, row.year, row.note))
+        if row.note is None:
+            plain_known[row.own] = row.among
+    extra: dict[str, list[Neighbour]] = {}
+    nameless = (
+        select(unmatched)
+        .where(unmatched.c.paper_id.in_(paper_ids), unmatched.c.list == name.value)
+        .order_by(unmatched.c.paper_id, unmatched.c.key)
+    )
+    for row in connection.execute(nameless):
+        extra.setdefault(row.paper_id, []).append(Neighbour(None, row.title, row.year))
+    states = {
+        row.paper_id: (ListState(row.state), row.of)
+        for row in connection.execute(select(lists).where(lists.c.paper_id.in_(paper_ids), lists.c.list == name.value))
+    }
+    column = papers.c.reference_count if name is ListName.REFERENCES else papers.c.citation_count
+    counts = _by_paper(connection, select(papers.c.paper_id, column), papers, paper_ids)
+    return {
+        paper_id: _note_list(
+            rows[paper_id],
+            extra.get(paper_id, []),
+            plain_known[paper_id],
+            most,
+            *(states.get(paper_id) or (None, counts.get(paper_id))),
+        )
+        for paper_id in paper_ids
+    }
+
+
+def _note_list(
+    known: list[Neighbour],
+    nameless: list[Neighbour],
+    plain_known: int,
+    most: int,
+    state: ListState | None,
+    of: int | None,
+) -> NoteList:
+    linked = sorted((row for row in known if row.note is not None), key=lambda row: (row.note or "").casefold())
+    plain = [row for row in known if row.note is None]
+    shown = (plain + nameless)[:most]
+    left_out = plain_known + len(nameless) - len(shown)
+    return NoteList((*linked, *shown), left_out, of, state)
+
+
+def _authors(stored: Any) -> tuple[Author, ...]:
+    return tuple(Author(name, author_id) for name, author_id in stored or ())
+
+
+def _paper(row: Any) -> Paper:
+    return Paper(
+        paper_id=row.paper_id,
+        title=row.title or "",
+        authors=_authors(row.authors),
+        year=row.year,
+        venue=row.venue,
+        abstract=row.abstract,
+        tldr=row.tldr,
+        external_ids=row.external_ids or {},
+        citation_count=row.citation_count,
+        reference_count=row.reference_count,
+        publication_date=row.publication_date,
+        pdf_url=row.pdf_url,
+        url=row.url,
+    )

@@ -1,0 +1,119 @@
+"""Spacing of request starts, kept in the database so that all processes share it and no restart forgets it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Engine, case, select, update
+
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.schema import pace
+from refnet.domain.errors import RateLimited, TransientError
+
+#: Longest back-off that refnet chooses by itself, in intervals: 64 s at one request a second.
+LONGEST = 64
+#: Share by which starts are spaced wider than asked, since a start reaches the server early or late by the network's
+#: whim.
+MARGIN = 1.05
+#: Widest that the pace stretches by itself without a key.
+WIDEST = 10.0
+
+
+class DatabasePace:
+    """The `Pace` port on a row of the table `pace`.
+
+    `rate` is in request starts per second, over all processes. Without a key the source's limit is unknown and
+    changes: `adaptive` then
+    widens the interval after each 429 and narrows it slowly while all goes well. `waiting` is told the seconds before
+    each wait.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        host: str,
+        rate: float,
+        *,
+        adaptive: bool = False,
+        waiting: Callable[[float], None] | None = None,
+        clock: Clock = database_time,
+    ) -> None:
+        self._engine = engine
+        self._host = host
+        self._interval = MARGIN / rate
+        self._adaptive = adaptive
+        self._waiting = waiting
+        self._clock = clock
+        self._jitter = random.Random()
+
+    def start(self) -> None:
+        # Another process may have been asked to leave the host alone while this one slept, so look again before
+        # going.
+        while (wait := self.reserve()) > 0:
+            if self._waiting is not None:
+                self._waiting(wait)
+            # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
+            threading.Event().wait(wait)
+
+    def reserve(self) -> float:
+        """0 when a request may start now, and the start is taken; else the seconds after which to ask again.
+
+        A host never seen waits one interval first: what other processes did before the row was lost is not known.
+        """
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            if row is None:
+                upsert(
+                    connection,
+                    pace,
+                    ("host", "next_at", "blocked_until", "failures", "successes", "stretch"),
+                    [(self._host, now + self._interval, 0.0, 0, 0, 1.0)],
+                    "DO NOTHING",
+                )
+                return self._interval
+            interval = self._interval * row.stretch
+            # A clock set back must not stop the work: nobody is ever asked to wait longer than these.
+            wait = float(max(min(row.next_at - now, interval), min(row.blocked_until - now, 3_600.0)))
+            if wait > 0:
+                return wait
+            connection.execute(update(pace).where(pace.c.host == self._host).values(next_at=now + interval))
+            return 0.0
+
+    def succeeded(self) -> None:
+        # What the host asked for earlier stands: another process may have been told to wait while this answer was on
+        # its way.
+        values = {"failures": 0, "successes": pace.c.successes + 1}
+        if self._adaptive:
+            narrower = pace.c.stretch - 0.05
+            values["stretch"] = case((narrower > 1.0, narrower), else_=1.0)
+        with writing(self._engine) as connection:
+            connection.execute(update(pace).where(pace.c.host == self._host).values(**values))
+
+    def failed(self, error: TransientError) -> None:
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one()
+            backoff = self._interval * min(2.0 ** (row.failures + 1), LONGEST) * self._jitter.uniform(0.5, 1.5)
+            delay = error.retry_after if error.retry_after is not None else backoff
+            stretch = row.stretch
+            if self._adaptive and isinstance(error, RateLimited):
+                stretch = min(stretch * 1.5, WIDEST)
+            connection.execute(
+                update(pace)
+                .where(pace.c.host == self._host)
+                .values(
+                    failures=row.failures + 1,
+                    blocked_until=max(row.blocked_until, now + delay),
+                    stretch=stretch,
+                )
+            )
+
+    def successes(self) -> int:
+        """Requests to the host that have ever succeeded."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(pace.c.successes).where(pace.c.host == self._host)).scalar() or 0

@@ -1,0 +1,220 @@
+"""The tables. Times are seconds since the epoch, UTC; ids of papers are those of Semantic Scholar."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+#: A row without `fetched_at` is a stub: seen in a list, never asked for itself.
+papers = Table(
+    "papers",
+    metadata,
+    Column("paper_id", Text, primary_key=True),
+    Column("title", Text),
+    Column("year", Integer),
+    Column("citation_count", Integer),
+    Column("reference_count", Integer),
+    Column("venue", Text),
+    Column("abstract", Text),
+    Column("tldr", Text),
+    Column("authors", JSON),
+    Column("external_ids", JSON),
+    Column("publication_date", Text),
+    Column("pdf_url", Text),
+    Column("url", Text),
+    Column("fetched_at", Double),
+)
+
+#: One row an edge. `seen` tells in whose list: 1 in the references of the citing paper, 2 in the citations of the
+#: cited one, 3 in both.
+citations = Table(
+    "citations",
+    metadata,
+    Column("citing", Text, nullable=False),
+    Column("cited", Text, nullable=False),
+    Column("seen", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("citing", "cited"),
+    Index("citations_cited", "cited", "citing"),
+    sqlite_with_rowid=False,
+)
+
+#: Entries of lists that the source could not match to a paper.
+unmatched = Table(
+    "unmatched",
+    metadata,
+    Column("paper_id", Text, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("title", Text),
+    Column("year", Integer),
+    PrimaryKeyConstraint("paper_id", "list", "key"),
+    sqlite_with_rowid=False,
+)
+
+#: How much of a list is held. No row: never asked for.
+lists = Table(
+    "lists",
+    metadata,
+    Column("paper_id", Text, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("have", Integer, nullable=False),
+    Column("of", Integer),
+    Column("fetched_at", Double, nullable=False),
+    PrimaryKeyConstraint("paper_id", "list"),
+    sqlite_with_rowid=False,
+)
+
+#: Ids that the source has merged into another paper.
+merged = Table(
+    "merged",
+    metadata,
+    Column("old_id", Text, primary_key=True),
+    Column("paper_id", Text, nullable=False),
+)
+
+#: What users have asked for, and the paper it turned out to be.
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("identifier", Text, primary_key=True),
+    Column("paper_id", Text, nullable=False),
+)
+
+crawls = Table(
+    "crawls",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("direction", Text, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("limit", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("refresh_before", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+crawl_seeds = Table(
+    "crawl_seeds",
+    metadata,
+    Column("crawl_id", Integer, nullable=False),
+    Column("paper_id", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("citekey", Text),
+    PrimaryKeyConstraint("crawl_id", "paper_id"),
+)
+
+#: Which paper is in which crawl. `missing` papers were admitted, but the source does not know them (or knows them as
+#: another member).
+crawl_papers = Table(
+    "crawl_papers",
+    metadata,
+    Column("crawl_id", Integer, nullable=False),
+    Column("paper_id", Text, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("missing", Boolean, nullable=False),
+    PrimaryKeyConstraint("crawl_id", "paper_id"),
+    Index("crawl_papers_depth", "crawl_id", "depth"),
+)
+
+#: The ledger: one row per stage and paper.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stage", Text, nullable=False),
+    Column("paper_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("ask", Integer, nullable=False),
+    Column("offset", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    #: queued: how many jobs may share a request with this one (null: as many as fit); running: how many do
+    Column("share", Integer),
+    #: failures of requests that this job was in, and the source's count of successes at the first of them
+    Column("faults", Integer, nullable=False),
+    Column("faulted_at", BigInteger),
+    Column("due_at", Double, nullable=False),
+    #: who runs it, and the fence: a text that no other claim ever has
+    Column("owner", Text),
+    Column("claim", Text),
+    Column("lease_until", Double),
+    Column("reason", Text),
+    Column("traceback", Text),
+    Column("updated_at", Double, nullable=False),
+    UniqueConstraint("stage", "paper_id"),
+    Index("jobs_due", "stage", "state", "due_at"),
+    Index("jobs_claim", "claim"),
+)
+
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("paper_id", Text, primary_key=True),
+    Column("basis", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+)
+
+note_names = Table(
+    "note_names",
+    metadata,
+    Column("paper_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+vaults = Table(
+    "vaults",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("lang", Text, nullable=False),
+    Column("revision", Text),
+)
+
+vault_crawls = Table(
+    "vault_crawls",
+    metadata,
+    Column("path", Text, nullable=False),
+    Column("crawl_id", Integer, nullable=False),
+    PrimaryKeyConstraint("path", "crawl_id"),
+)
+
+vault_notes = Table(
+    "vault_notes",
+    metadata,
+    Column("path", Text, nullable=False),
+    Column("paper_id", Text, nullable=False),
+    Column("parts", JSON, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    PrimaryKeyConstraint("path", "paper_id"),
+)
+
+#: Spacing of requests, one row a host.
+pace = Table(
+    "pace",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("next_at", Double, nullable=False),
+    Column("blocked_until", Double, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("stretch", Double, nullable=False),
+)

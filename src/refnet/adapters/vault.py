@@ -1,0 +1,235 @@
+"""A vault as a folder on disk.
+
+Each file is written whole beside its place and moved over it, so neither a crash nor a full disk leaves a stump. Folders are opened
+without following links and files are reached through them, so a link planted in the vault leads nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from refnet.domain.errors import ConfigurationError, Stopped, StorageFull, UnreadableDocument
+from refnet.domain.naming import is_file_name
+
+PAPERS = "papers"
+OWN = "refnet"
+_EXTENSION = ".md"
+_TEMPORARY = (".refnet-", ".tmp")
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {
+    errno.EACCES: "is not open to you: change its permissions, or choose another vault",
+    errno.EPERM: "may not be changed: change its permissions, or choose another vault",
+    errno.EROFS: "is on a disk that cannot be written: choose another vault",
+    errno.ENOTDIR: "is not a folder: move the file away, or choose another vault",
+    errno.EEXIST: "is not a folder: move the file away, or choose another vault",
+    errno.ELOOP: "is a symbolic link, which is not followed: put a real folder there, or choose another vault",
+    errno.ENAMETOOLONG: "is too long a path: choose another vault",
+    errno.ENOENT: "is not there any more: choose another vault, or run again",
+}
+
+
+class FolderVault:
+    """Implements the `Vault` port.
+
+    A note that is a symbolic link, a folder or a device raises UnreadableDocument, as does a name that is no file name: the caller
+    reports it and goes on. An error of the disk itself raises Stopped.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path).expanduser().absolute()
+        #: what stands on disk for a name, where that is composed otherwise (files that come from a Mac)
+        self._spelled: dict[str, str] = {}
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def prepare(self) -> None:
+        for folder in (self._path, self._path / PAPERS, self._path / OWN):
+            try:
+                folder.mkdir(parents=folder == self._path, exist_ok=True)
+            except OSError as error:
+                _refuse(error, folder)
+        for name in (PAPERS, OWN):
+            with self._folder(name) as (folder, shown):
+                try:
+                    _remove_strays(folder)
+                    os.unlink(_write_beside(folder, b"", None), dir_fd=folder)
+                except OSError as error:
+                    _refuse(error, shown)
+
+    def notes(self) -> set[str]:
+        with self._folder(PAPERS) as (folder, shown):
+            try:
+                files = [name for name in os.listdir(folder) if name.endswith(_EXTENSION) and not name.startswith(".")]
+            except OSError as error:
+                _refuse(error, shown)
+        self._spelled = {}
+        names = {name.removesuffix(_EXTENSION) for name in files}
+        for name in sorted(names):
+            composed = unicodedata.normalize("NFC", name)
+            if composed != name and composed not in names:
+                self._spelled[composed] = name
+        return (names - set(self._spelled.values())) | set(self._spelled)
+
+    def read(self, name: str) -> str | None:
+        return self._read(PAPERS, self._note_file(name))
+
+    def write(self, name: str, text: str) -> None:
+        self._write(PAPERS, self._note_file(name), text)
+
+    def read_own(self, relative: str) -> str | None:
+        return self._read(OWN, _file_name(relative))
+
+    def write_own(self, relative: str, text: str) -> None:
+        self._write(OWN, _file_name(relative), text)
+
+    def link_targets(self) -> set[str]:
+        """Everything that a wikilink in this vault can reach: file names and paths, those of notes without extension.
+
+        Where the vault is a folder inside a larger one, that one counts: the nearest above with an `.obsidian` folder.
+        """
+        root = next((at for at in (self._path, *self._path.parents) if (at / ".obsidian").is_dir()), self._path)
+        found: set[str] = set()
+        for folder, below, files in os.walk(root):
+            below[:] = [name for name in below if not name.startswith(".")]
+            inside = Path(folder).relative_to(root)
+            for file in files:
+                name = unicodedata.normalize("NFC", file.removesuffix(_EXTENSION))
+                found |= {name, unicodedata.normalize("NFC", (inside / name).as_posix())}
+        return found
+
+    def _note_file(self, name: str) -> str:
+        return _file_name(self._spelled.get(name, name) + _EXTENSION)
+
+    @contextlib.contextmanager
+    def _folder(self, name: str) -> Iterator[tuple[int, Path]]:
+        shown = self._path / name
+        try:
+            folder = os.open(shown, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno == errno.ENOTDIR and shown.is_symlink():  # what Linux answers to O_DIRECTORY | O_NOFOLLOW
+                error = OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            _refuse(error, shown)
+        try:
+            yield folder, shown
+        finally:
+            os.close(folder)
+
+    def _read(self, name: str, file: str) -> str | None:
+        with self._folder(name) as (folder, shown):
+            try:
+                handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                _unreadable(error, shown / file)
+            with os.fdopen(handle, "rb") as opened:
+                if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                    raise UnreadableDocument(f"{shown / file} is not a file.")
+                try:
+                    content = opened.read()
+                except OSError as error:
+                    _unreadable(error, shown / file)
+        # What is not UTF-8 comes back as it was when the text is written again.
+        return content.decode(errors="surrogateescape")
+
+    def _write(self, name: str, file: str, text: str) -> None:
+        content = text.encode(errors="surrogateescape")
+        with self._folder(name) as (folder, shown):
+            try:
+                mode = _mode(folder, file)
+            except OSError as error:
+                _refuse(error, shown / file)
+            if mode is not None and not stat.S_ISREG(mode):
+                what = "a symbolic link, which is not followed" if stat.S_ISLNK(mode) else "not a file"
+                raise UnreadableDocument(f"{shown / file} is {what}.")
+            try:
+                try:
+                    _replace(folder, file, content, mode)
+                except (
+                    FileNotFoundError
+                ):  # another refnet, starting on the same vault, took our temporary file for a stray
+                    _replace(folder, file, content, mode)
+            except OSError as error:
+                _refuse(error, shown / file)
+
+
+def _replace(folder: int, file: str, content: bytes, mode: int | None) -> None:
+    temporary = _write_beside(folder, content, mode)
+    try:
+        os.replace(temporary, file, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _write_beside(folder: int, content: bytes, mode: int | None) -> str:
+    """A new file with `content` in the same folder, gone again if it could not be written whole."""
+    temporary = secrets.token_hex(8).join(_TEMPORARY)
+    handle = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder
+    )
+    try:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(handle, left) :]
+            if mode is not None:
+                os.fchmod(handle, stat.S_IMODE(mode))
+        finally:
+            os.close(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    return temporary
+
+
+def _remove_strays(folder: int) -> None:
+    """Remove what a killed run left behind."""
+    for name in os.listdir(folder):
+        if name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1]):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+
+def _mode(folder: int, file: str) -> int | None:
+    try:
+        return os.stat(file, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _file_name(name: str) -> str:
+    if not is_file_name(name):
+        raise UnreadableDocument(f"{name!r} is no name for a file in a vault.")
+    return name
+
+
+def _unreadable(error: OSError, path: Path) -> NoReturn:
+    """A note that cannot be read is that note's trouble, unless the disk is ill."""
+    if error.errno == errno.ELOOP:
+        raise UnreadableDocument(f"{path} is a symbolic link, which is not followed.") from error
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG):
+        raise UnreadableDocument(f"{path} cannot be read: {error.strerror}.") from error
+    _refuse(error, path)
+
+
+def _refuse(error: OSError, path: Path) -> NoReturn:
+    if error.errno in _FULL:
+        raise StorageFull(f"No room left to write {path}: make room and run the same command again.") from error
+    why = _REFUSED.get(error.errno or 0)
+    if why:
+        raise ConfigurationError(f"{path} {why}.") from error
+    raise Stopped(f"{path} could not be written or read: {error.strerror}.") from error

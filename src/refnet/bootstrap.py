@@ -1,0 +1,133 @@
+"""The composition root: from settings to a working application."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine
+
+from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.database.engine import database_url, open_engine, sqlite_file
+from refnet.adapters.database.lock import one_at_work, one_on_server
+from refnet.adapters.database.migrate import open_at_head
+from refnet.adapters.database.pace import DatabasePace
+from refnet.adapters.database.store import Store
+from refnet.adapters.vault import FolderVault
+from refnet.domain.crawl import Limits
+from refnet.domain.errors import ConfigurationError
+from refnet.pipeline.doctor import Probe
+from refnet.pipeline.map_papers import Mapper
+from refnet.pipeline.patience import Patience
+from refnet.ports import Progress
+from refnet.settings import Settings
+
+if TYPE_CHECKING:
+    from refnet.adapters.semantic_scholar import SemanticScholar
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What commands work with. Nothing is connected until it is used."""
+
+    settings: Settings
+    engine: Engine
+    store: Store
+
+    def vault(self, path: Path | None = None) -> FolderVault:
+        return FolderVault((path or self.settings.output_dir).expanduser().absolute())
+
+    def database_file(self) -> Path | None:
+        return sqlite_file(self.engine.url)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the one process that works on the database. Raises Busy."""
+        file = self.database_file()
+        with one_at_work(file) if file is not None else one_on_server(self.engine):
+            yield
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The same, at the present schema, and with what a dead process left running freed."""
+        with self.alone():
+            open_at_head(self.engine)
+            self.store.free_all()
+            yield
+
+    def probes(self) -> list[Probe]:
+        """What the doctor looks at."""
+        from refnet.adapters.probes import look_at_database, look_at_source, look_at_vault
+
+        return [
+            ("database", lambda: look_at_database(self.engine)),
+            ("semantic scholar", lambda: look_at_source(self.source(_Silent()))),
+            ("vault", lambda: look_at_vault(self.vault())),
+        ]
+
+    def source(self, progress: Progress) -> SemanticScholar:
+        """Semantic Scholar, at the pace that all processes on this database share."""
+        from refnet.adapters.semantic_scholar import SemanticScholar
+
+        settings = self.settings
+        return SemanticScholar(
+            settings.source_url,
+            api_key=settings.key,
+            pace=self.pace(progress),
+            contact=settings.contact,
+            limits=Limits(ids=settings.batch_ids),
+            timeout=settings.request_seconds,
+        )
+
+    def pace(self, progress: Progress) -> DatabasePace:
+        return DatabasePace(
+            self.engine,
+            urlsplit(self.settings.source_url).netloc.rpartition("@")[2],
+            self.settings.requests_per_second,
+            adaptive=self.settings.key is None,
+            waiting=lambda seconds: progress.waiting(seconds, "the rate limit"),
+        )
+
+    def mapper(self, progress: Progress) -> Mapper:
+        """The main job on Semantic Scholar."""
+        settings = self.settings
+        return Mapper(
+            store=self.store,
+            source=self.source(progress),
+            pace=self.pace(progress),
+            summarizer=AbstractSummarizer(),
+            patience=Patience(settings.outage_seconds, settings.no_network_seconds),
+            progress=progress,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            backoff=1.0 / settings.requests_per_second,
+        )
+
+
+class _Silent:
+    """Progress that nobody watches."""
+
+    def show(self, phase: str, **figures: int) -> None: ...
+
+    def waiting(self, seconds: float, why: str) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+def build(settings: Settings) -> Application:
+    """Raises ConfigurationError for settings that do not go together."""
+    url = database_url(settings.database)
+    if settings.broker_url is not None:
+        if url.get_backend_name() == "sqlite":
+            raise ConfigurationError(
+                "CELERY_BROKER_URL is set, but the database is an SQLite file, which several machines cannot share. "
+                "Set DATABASE_URL to PostgreSQL, or unset CELERY_BROKER_URL to work in this process alone."
+            )
+        raise ConfigurationError("This version works in one process only. Unset CELERY_BROKER_URL.")
+    engine = open_engine(url)
+    return Application(settings, engine, Store(engine))

@@ -1,0 +1,1 @@
+"""What refnet knows, as plain values and pure functions; standard library only."""

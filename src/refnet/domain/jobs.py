@@ -1,0 +1,161 @@
+"""Jobs of the ledger, and which of them share a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from refnet.domain.crawl import FLAGS, Ask, Limits
+from refnet.domain.packing import CITATION_BYTES, REFERENCE_BYTES, ROW_BYTES, USUAL_REFERENCES, Load, pack
+from refnet.domain.papers import ListName
+
+#: A job that failed so often by its own transient faults is buried.
+MOST_ATTEMPTS = 10
+#: A job that ran alone and took its process with it so often is buried.
+MOST_LOSSES = 3
+#: Papers of unknown weight whose citations are asked for in one request; more of them are first asked how many they
+#: have.
+MOST_UNKNOWN = 20
+
+
+class Stage(StrEnum):
+    CRAWL = "crawl"
+    SUMMARIZE = "summarize"
+    GENERATE = "generate"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    #: a dead letter: given up, with reason and traceback
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job given up. `at` is seconds since the epoch; `traceback` is there for bugs only."""
+
+    id: int
+    stage: str
+    paper_id: str
+    reason: str
+    attempts: int
+    at: float
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the crawl as it stands in the ledger.
+
+    `share` is how many jobs may be in a request with this one (None: as many as fit); `faults` counts the failures of
+    requests that it was
+    in, `faulted_at` is the source's count of successes at the first of them.
+    """
+
+    id: int
+    paper_id: str
+    ask: Ask
+    offset: int = 0
+    attempts: int = 0
+    share: int | None = None
+    faults: int = 0
+    faulted_at: int | None = None
+    citation_count: int | None = None
+    reference_count: int | None = None
+
+    def load(self) -> Load:
+        count = self.citation_count or 0
+        references = USUAL_REFERENCES if self.reference_count is None else self.reference_count
+        citations = count if Ask.CITATIONS in self.ask else 0
+        return Load(self.paper_id, citations, ROW_BYTES + references * REFERENCE_BYTES + citations * CITATION_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The jobs of one request: a batch request for `ask`, or one page of the list `page` of a single paper.
+
+    `claim` is the fence: the ledger's rows carry it while they belong to this wave, and nobody else ever gets the
+    same.
+    """
+
+    jobs: tuple[Job, ...]
+    ask: Ask
+    page: ListName | None = None
+    claim: str = ""
+
+    @property
+    def paper_ids(self) -> list[str]:
+        return [job.paper_id for job in self.jobs]
+
+    @property
+    def alone(self) -> bool:
+        return len(self.jobs) == 1
+
+
+def choose(queued: Sequence[Job], limits: Limits) -> Wave | None:
+    """The next request out of the jobs that are due.
+
+    First what failed in company, by its smaller share; then batches with citations, packed; then batches without;
+    then pages.
+    """
+    if not queued:
+        return None
+    shared = [job for job in queued if job.share is not None]
+    if shared:
+        share = min(job.share or 1 for job in shared)
+        group = _alike(sorted((job for job in shared if job.share == share), key=lambda job: job.paper_id))
+        return _wave(group, share, limits)
+    for group in (
+        [job for job in queued if Ask.CITATIONS in job.ask],
+        [job for job in queued if job.ask.batch],
+    ):
+        if group:
+            return _wave(_alike(group), limits.ids, limits)
+    return _wave(list(queued[:1]), 1, limits)
+
+
+def _alike(jobs: Sequence[Job]) -> list[Job]:
+    """Those that ask for the same as the first."""
+    return [job for job in jobs if job.ask.batch == jobs[0].ask.batch]
+
+
+def _wave(jobs: Sequence[Job], most: int, limits: Limits) -> Wave:
+    ask = jobs[0].ask.batch
+    if not ask:
+        job = jobs[0]
+        return Wave((job,), ask, next(name for name, (_, paged) in FLAGS.items() if paged in job.ask))
+    most = min(most, limits.ids)
+    if Ask.CITATIONS in ask:
+        unknown = [job for job in jobs if job.citation_count is None]
+        if len(unknown) > MOST_UNKNOWN:
+            # Their citation lists could overflow the source's cap unseen: ask for everything else, which tells the
+            # counts.
+            without = ask & ~Ask.CITATIONS
+            return Wave(tuple(unknown[:most]), without or Ask.DETAILS)
+    by_id = {job.paper_id: job for job in jobs}
+    chosen = (
+        pack((job.load() for job in jobs), _with_ids(limits, most))
+        if Ask.CITATIONS in ask
+        else _fill(jobs, most, limits)
+    )
+    return Wave(tuple(by_id[load.paper_id] for load in chosen), ask)
+
+
+def _fill(jobs: Iterable[Job], most: int, limits: Limits) -> list[Load]:
+    """In the order given, as many as ids and bytes allow, at least one."""
+    chosen: list[Load] = []
+    size = 0
+    for job in jobs:
+        load = job.load()
+        size += load.size
+        if len(chosen) == most or (chosen and size > limits.size):
+            break
+        chosen.append(load)
+    return chosen
+
+
+def _with_ids(limits: Limits, ids: int) -> Limits:
+    return Limits(ids, limits.citations, limits.size, limits.hub, limits.page, limits.newest)

@@ -1,0 +1,1 @@
+"""Where refnet is called from: parse, call, print."""

@@ -1,0 +1,43 @@
+"""`refnet demo`: the main job on the bundled corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from refnet.entrypoints.cli.output import note
+
+EXAMPLE = "Example: refnet demo --vault ./demo-vault"
+
+
+def demo(
+    vault: Annotated[Path, typer.Option(help="Folder of the vault.")] = Path("demo-vault"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Do the main job on the bundled corpus, offline.
+
+    No network, no key, and a database of its own: yours is not touched.
+    """
+    from refnet.bootstrap import build
+    from refnet.demo.bundled import SEED, bundled_corpus, digest
+    from refnet.demo.server import StandIn
+    from refnet.domain.identifiers import parse_seed
+    from refnet.entrypoints.cli.map_command import NO_FULL_TEXT, run_map
+    from refnet.pipeline.map_papers import MapRequest
+    from refnet.settings import load_settings
+
+    note(
+        "This is a demonstration on about a hundred landmark papers that come with refnet: their facts are real, their descriptions are "
+        "ours, only citations among them are shown. Nothing is sent over the network."
+    )
+    note(NO_FULL_TEXT)
+    own = load_settings()
+    # Another edition of the corpus is another database: what it said before must not be mixed into it.
+    file = own.data_dir / "demo" / f"{digest()}.db"
+    with StandIn(bundled_corpus()) as server:
+        settings = own.for_demo(database=file, source_url=server.url)
+        request = MapRequest([parse_seed(SEED)], depth=2, limit=500, note_names=settings.note_names)
+        code = run_map(build(settings), request, vault, as_json=as_json)
+    raise typer.Exit(code)

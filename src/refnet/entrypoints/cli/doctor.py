@@ -1,0 +1,56 @@
+"""`refnet doctor` and `refnet db`: is everything in order, and put the database in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refnet.domain.errors import RefnetError
+from refnet.entrypoints.cli.output import print_json, say
+from refnet.entrypoints.cli.start import application
+
+if TYPE_CHECKING:
+    from refnet.pipeline.doctor import Check
+
+EXAMPLE = "Example: refnet doctor"
+
+database = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Find what is wrong, and name the cure.
+
+    Looks at the settings, the database, Semantic Scholar and the vault. Exit code 1 if anything is wrong.
+    """
+    checks = _checks()
+    if as_json:
+        print_json({"ok": all(check.ok for check in checks), "checks": [check.as_document() for check in checks]})
+    else:
+        for check in checks:
+            say(f"{'ok  ' if check.ok else 'BAD '} {check.name}: {check.found}")
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _checks() -> list[Check]:
+    from refnet.pipeline.doctor import Check, examine
+
+    try:
+        app = application()
+    except RefnetError as error:
+        return [Check("settings", ok=False, found=str(error))]
+    return [Check("settings", ok=True, found="readable"), *examine(app.probes())]
+
+
+@database.command(epilog="Example: refnet db upgrade")
+def upgrade() -> None:
+    """Bring the database to the schema of this version. An SQLite file is copied first."""
+    from refnet.adapters.database.migrate import HEAD
+    from refnet.adapters.database.migrate import upgrade as run
+
+    app = application()
+    with app.alone():
+        copy = run(app.engine)
+    if copy is not None:
+        say(f"The database as it was is kept in {copy}")
+    say(f"The database {app.engine.url.render_as_string(hide_password=True)} is at schema {HEAD}.")

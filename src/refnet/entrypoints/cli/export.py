@@ -1,0 +1,113 @@
+"""`refnet export`: the network for other tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refnet.domain.errors import ConfigurationError
+from refnet.entrypoints.cli.output import note
+from refnet.entrypoints.cli.start import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from refnet.adapters.database.store import Store
+
+EXAMPLE = "Example: refnet export json --out network.json"
+#: Papers read from the database at a time.
+CHUNK = 500
+
+
+class Format(StrEnum):
+    JSON = "json"
+
+
+def export(
+    form: Annotated[Format, typer.Argument(metavar="FORMAT", help="json")],
+    out: Annotated[Path | None, typer.Option(help="File to write; stdout without it.", show_default=False)] = None,
+    crawl: Annotated[
+        int | None, typer.Option(help="Id of the crawl; the latest without it.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the collected papers and their citations to a file."""
+    writers = {Format.JSON: _json}
+    store = opened().store
+    crawl_id = _crawl(store, crawl)
+    if out is None:
+        sys.stdout.writelines(writers[form](store, crawl_id))
+        return
+    _replace(out, writers[form](store, crawl_id))
+    note(f"Written: {out}")
+
+
+def _crawl(store: Store, wanted: int | None) -> int:
+    crawls = store.crawls()
+    if wanted is None:
+        if not crawls:
+            raise ConfigurationError("There is no crawl to export yet. Begin with: refnet map arXiv:2005.11401")
+        return crawls[0].id
+    if all(crawl.id != wanted for crawl in crawls):
+        raise ConfigurationError(f"There is no crawl {wanted}. See: refnet status")
+    return wanted
+
+
+def _json(store: Store, crawl_id: int) -> Iterator[str]:
+    """The document piece by piece, so that its size is no matter of memory."""
+    yield '{"papers": ['
+    ids = store.collected(crawl_id)
+    first = True
+    for start in range(0, len(ids), CHUNK):
+        for paper in store.papers(ids[start : start + CHUNK]):
+            row = {
+                "paper_id": paper.paper_id,
+                "title": paper.title,
+                "authors": [author.name for author in paper.authors],
+                "year": paper.year,
+                "venue": paper.venue,
+                "doi": paper.doi,
+                "arxiv_id": paper.arxiv_id,
+                "citation_count": paper.citation_count,
+                "reference_count": paper.reference_count,
+                "abstract": paper.abstract,
+                "url": paper.url,
+                "pdf": paper.pdf_url,
+            }
+            yield ("\n" if first else ",\n") + json.dumps(row, ensure_ascii=False)
+            first = False
+    yield '],\n"citations": ['
+    first = True
+    for citing, cited in store.edges(crawl_id):
+        yield ("\n" if first else ",\n") + json.dumps({"citing": citing, "cited": cited})
+        first = False
+    yield "]}\n"
+
+
+def _replace(path: Path, pieces: Iterator[str]) -> None:
+    """Write a file as a whole or not at all."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=".refnet-", suffix=".tmp", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.writelines(pieces)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror}). Name another file with --out."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

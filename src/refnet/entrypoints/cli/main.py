@@ -1,0 +1,98 @@
+"""The commands, and what an error means for the exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from refnet import __version__
+from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
+from refnet.entrypoints.cli import dead, demo, doctor, export, map_command, status, vault
+
+DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="refnet",
+    help="Give it a paper, and see how the literature around it hangs together.",
+    epilog="Example: refnet map arXiv:2005.11401 --depth 1 --limit 200",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the pretty help alone would cost more than all the rest of the start
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("map", epilog=map_command.EXAMPLE)(map_command.map_papers)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("status", epilog=status.EXAMPLE)(status.status)
+app.add_typer(dead.app, name="dead")
+app.add_typer(vault.app, name="vault")
+app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(doctor.database, name="db")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"refnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Print a traceback with an error; goes anywhere.")] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command that the process was started with, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """Run a command and return its exit code."""
+    # After the command, too, where people add it when something went wrong.
+    debug = "--debug" in words
+    words = _with_default_age([word for word in words if word != "--debug"])
+    try:
+        app(words, prog_name="refnet")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("\nInterrupted. What is collected is kept; the same command goes on from here.", file=sys.stderr)
+        return end.code if isinstance(end.code, int) else REFUSED
+    except RefnetError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"refnet: {error}", file=sys.stderr)
+        return exit_code(error)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: a bug ends in a sentence, too
+        if debug:
+            traceback.print_exc()
+        name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        print(
+            f"refnet: a fault in refnet itself ({name}). What is collected is kept. "
+            "Run the command again with --debug and report what it prints.",
+            file=sys.stderr,
+        )
+        return STOPPED
+    return DONE
+
+
+def exit_code(error: RefnetError) -> int:
+    """3 where work was stopped midway and is kept, 2 where nothing was changed."""
+    return STOPPED if isinstance(error, (Stopped, TransientError, CredentialsRejected)) else REFUSED
+
+
+def _with_default_age(words: list[str]) -> list[str]:
+    """`--refresh` may stand without its number; option parsers cannot tell that from a seed that follows."""
+    result: list[str] = []
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else ""
+        bare = word == "--refresh" and not following.replace(".", "", 1).isdigit()
+        result.append("--refresh=30" if bare else word)
+    return result

@@ -1,0 +1,189 @@
+"""`refnet map`: the main job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from refnet.domain.papers import Direction
+from refnet.entrypoints.cli.output import note, print_json, progress
+from refnet.entrypoints.cli.start import application
+
+if TYPE_CHECKING:
+    from refnet.bootstrap import Application
+    from refnet.domain.seeds import Seed, Unresolved
+    from refnet.pipeline.map_papers import Estimate, MapReport
+
+EXAMPLE = "Example: refnet map arXiv:2005.11401 --depth 2 --limit 500 --vault ./rag-vault"
+NO_FULL_TEXT = "No full text is read by this version: every summary rests on Semantic Scholar's tldr or on the abstract, and says which."
+
+
+class Language(StrEnum):
+    EN = "en"
+    JA = "ja"
+
+
+def map_papers(
+    seeds: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SEED…",
+            help="Semantic Scholar id, DOI, arXiv id, PMID, ACL id, CorpusId, a URL of these, a title in quotes, "
+            "or a .bib/.ris/CSL-JSON file.",
+            show_default=False,
+        ),
+    ],
+    depth: Annotated[int, typer.Option(min=0, max=10, help="Steps from the seeds.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Papers to collect at the most.")] = 200,
+    direction: Annotated[Direction, typer.Option(help="Which lists to follow.")] = Direction.BOTH,
+    vault: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
+    ] = None,
+    summaries: Annotated[
+        str, typer.Option(metavar="N|all", help="Papers to summarise from their full text, best first.")
+    ] = "20",
+    no_summaries: Annotated[bool, typer.Option("--no-summaries", help="Read no PDF, as with --summaries 0.")] = False,
+    refresh: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="[DAYS]",
+            help="Ask again for papers older than DAYS; 30 if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of the headings.")] = Language.EN,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only resolve the seeds, and estimate the work.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Map the papers around SEED into a vault of linked notes.
+
+    A second run resumes where the first was stopped, or extends it by a greater depth or limit.
+    """
+    from refnet.pipeline.map_papers import MapRequest
+
+    full_text = _number_of_summaries(summaries, off=no_summaries)
+    app = application()
+    named, unresolved = read_seeds(seeds)
+    request = MapRequest(
+        named,
+        unresolved,
+        depth=depth,
+        limit=limit,
+        direction=direction,
+        refresh_days=refresh,
+        lang=lang.value,
+        note_names=app.settings.note_names,
+    )
+    if full_text != 0:
+        note(NO_FULL_TEXT)
+    if dry_run:
+        with app.at_work(), progress() as shown:
+            estimate = app.mapper(shown).estimate(request)
+        _print_estimate(estimate, app, as_json=as_json)
+        raise typer.Exit(1 if estimate.unresolved else 0)
+    raise typer.Exit(run_map(app, request, vault, as_json=as_json))
+
+
+def run_map(app: Application, request: Any, vault: Path | None, *, as_json: bool) -> int:
+    """Do the job, print its report, and return the exit code."""
+    folder = app.vault(vault)
+    with app.at_work(), progress() as shown:
+        report = app.mapper(shown).map(request, folder)
+    if as_json:
+        print_json(as_document(report, folder.path))
+    else:
+        from refnet.entrypoints.cli.report import print_report
+
+        print_report(report, folder.path)
+    return 1 if report.unresolved or report.dead else 0
+
+
+def read_seeds(words: list[str]) -> tuple[list[Seed], list[Unresolved]]:
+    """Seeds from what stands on the command line; what names no paper is listed with the reason.
+
+    Raises UnreadableDocument for a file that cannot be read at all.
+    """
+    from refnet.adapters.bibliography import read_bibliography
+    from refnet.domain.errors import InvalidIdentifier
+    from refnet.domain.identifiers import looks_like_file, parse_seed
+    from refnet.domain.seeds import Unresolved
+
+    named: list[Seed] = []
+    unresolved: list[Unresolved] = []
+    for word in words:
+        if looks_like_file(word):
+            entries, broken = read_bibliography(Path(word).expanduser())
+            named += entries
+            unresolved += broken
+            continue
+        try:
+            named.append(parse_seed(word))
+        except InvalidIdentifier as error:
+            unresolved.append(Unresolved(word, str(error)))
+    return named, unresolved
+
+
+def as_document(report: MapReport, vault: Path) -> dict[str, Any]:
+    """The report as `refnet map --json` prints it."""
+    return {
+        "crawl": report.crawl_id,
+        "seeds": [{"input": text, "paper_id": paper_id, "title": title} for text, paper_id, title in report.seeds],
+        "conflicts": [{"paper_id": paper_id, "where": where} for paper_id, where in report.vault.conflicts],
+        "papers": report.papers,
+        "citations": report.citations,
+        "summaries": report.summaries,
+        "notes": report.vault.notes,
+        "dead": len(report.dead),
+        "missing": list(report.missing),
+        "unresolved": [{"input": seed.input, "why": seed.why} for seed in report.unresolved],
+        "incomplete": [
+            {
+                "paper_id": entry.paper_id,
+                "list": entry.list.value,
+                "have": entry.have,
+                "of": entry.of,
+                "why": entry.why,
+            }
+            for entry in report.incomplete
+        ],
+        "requests": dict(report.requests),
+        "vault": str(vault),
+    }
+
+
+def _number_of_summaries(text: str, *, off: bool) -> int | None:
+    """None for all."""
+    if off:
+        return 0
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise typer.BadParameter(f"{text!r} is neither a number nor 'all'.", param_hint="--summaries")
+    return int(text)
+
+
+def _print_estimate(estimate: Estimate, app: Application, *, as_json: bool) -> None:
+    from refnet.entrypoints.cli.report import print_estimate
+
+    seconds = estimate.requests * max(1.05 / app.settings.requests_per_second, 1.5)
+    if as_json:
+        print_json(
+            {
+                "seeds": [
+                    {"input": text, "paper_id": paper_id, "title": title} for text, paper_id, title in estimate.seeds
+                ],
+                "unresolved": [{"input": seed.input, "why": seed.why} for seed in estimate.unresolved],
+                "papers": estimate.papers,
+                "requests": estimate.requests,
+                "minutes": round(seconds / 60, 1),
+                "cost": 0.0,
+                "spent": dict(estimate.spent),
+            }
+        )
+    else:
+        print_estimate(estimate, seconds)

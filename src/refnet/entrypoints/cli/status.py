@@ -1,0 +1,67 @@
+"""`refnet status`: what is stored, and how far the work is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from refnet.entrypoints.cli.output import print_json, say
+from refnet.entrypoints.cli.start import opened
+
+EXAMPLE = "Example: refnet status --json"
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Show crawls, jobs per stage and state, rate limit, dead letters."""
+    app = opened()
+    crawls = app.store.crawls()
+    jobs = app.store.job_counts()
+    paces = app.store.paces()
+    if as_json:
+        print_json(
+            {
+                "database": app.engine.url.render_as_string(hide_password=True),
+                "crawls": [
+                    {
+                        "id": crawl.id,
+                        "state": crawl.state.value,
+                        "direction": crawl.direction.value,
+                        "depth": crawl.depth,
+                        "limit": crawl.limit,
+                        "seeds": [seed.input for seed in app.store.seeds(crawl.id)],
+                        "papers": crawl.collected,
+                        "waiting": crawl.members - crawl.collected,
+                        "citations": crawl.citations,
+                        "missing": crawl.missing,
+                        "dead": crawl.dead,
+                    }
+                    for crawl in crawls
+                ],
+                "jobs": [
+                    {"stage": stage, "state": state, "count": count} for (stage, state), count in sorted(jobs.items())
+                ],
+                "queues": {},
+                "rate": [
+                    {"host": pace.host, "blocked_seconds": pace.blocked, "failures": pace.failures} for pace in paces
+                ],
+                "dead": sum(count for (_, state), count in jobs.items() if state == "dead"),
+            }
+        )
+        return
+    say(f"Database: {app.engine.url.render_as_string(hide_password=True)}")
+    if not crawls:
+        say("No crawl yet. Begin with: refnet map arXiv:2005.11401")
+    for crawl in crawls:
+        seeds = app.store.seeds(crawl.id)
+        first = (seeds[0].title or seeds[0].input) if seeds else "no seed"
+        more = f" and {len(seeds) - 1} more" if len(seeds) > 1 else ""
+        say(
+            f"Crawl {crawl.id}, {crawl.state}: {first}{more}; depth {crawl.depth}, limit {crawl.limit}, {crawl.direction}; "
+            f"{crawl.collected:,} papers, {crawl.members - crawl.collected:,} waiting, {crawl.dead:,} dead"
+        )
+    for (stage, state), count in sorted(jobs.items()):
+        say(f"Jobs: {stage} {state} {count:,}")
+    for pace in paces:
+        if pace.blocked > 0:
+            say(f"{pace.host} is left alone for {pace.blocked:.0f} s more after {pace.failures} failures in a row.")

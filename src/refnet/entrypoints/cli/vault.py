@@ -1,0 +1,92 @@
+"""`refnet vault`: the vault from what is stored, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from refnet.domain.errors import ConfigurationError
+from refnet.entrypoints.cli.output import print_json, progress, say
+from refnet.entrypoints.cli.start import application, opened
+
+app = typer.Typer(help="The vault of notes.", no_args_is_help=True, rich_markup_mode=None)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command(epilog="Example: refnet vault write --vault ./rag-vault")
+def write(
+    vault: Folder = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the notes of all crawls of a vault from what is stored; the latest crawl where it holds none yet."""
+    from refnet.pipeline.generate import write_vault
+
+    found = application()
+    folder = found.vault(vault)
+    with found.at_work(), progress() as shown:
+        crawls = found.store.crawls()
+        place = str(folder.path)
+        if not found.store.vault_crawls(place):
+            if not crawls:
+                raise ConfigurationError("Nothing is collected yet. Begin with: refnet map arXiv:2005.11401")
+            if not dry_run:
+                found.store.add_to_vault(place, crawls[0].id, "en")
+        if not dry_run:
+            folder.prepare()
+        report = write_vault(
+            found.store,
+            folder,
+            lang=found.store.vault_language(place),
+            style=found.settings.note_names,
+            progress=lambda done, of: shown.show("writing notes", notes=done, of=of),
+            dry_run=dry_run,
+        )
+    if as_json:
+        print_json(
+            {
+                "vault": place,
+                "notes": report.notes,
+                "written": report.written,
+                "unchanged": report.unchanged,
+                "deleted": report.deleted,
+                "conflicts": [{"paper_id": paper_id, "where": where} for paper_id, where in report.conflicts],
+                "problems": list(report.problems),
+                "dry_run": dry_run,
+            }
+        )
+        return
+    verb = "would be written" if dry_run else "written"
+    say(f"{report.notes:,} notes, {report.written:,} {verb}, {report.unchanged:,} as they were.")
+    for line in report.problems:
+        say(f"  {line}")
+    say(f"Vault: {place}")
+
+
+@app.command(epilog="Example: refnet vault check --json")
+def check(vault: Folder = None, as_json: AsJson = False) -> None:
+    """Find broken links, duplicate ids and foreign edits; exit code 1 if there are any."""
+    from refnet.pipeline.check_vault import check as find
+
+    opened_app = opened()
+    folder = opened_app.vault(vault)
+    findings = find(opened_app.store, folder)
+    if as_json:
+        print_json(
+            {
+                "vault": str(folder.path),
+                "findings": [{"kind": found.kind, "where": found.where, "what": found.what} for found in findings],
+            }
+        )
+    else:
+        for found in findings:
+            say(f"{found.where}: {found.what}")
+        say(f"{len(findings)} found in {folder.path}" if findings else f"Nothing is wrong with {folder.path}")
+    raise typer.Exit(1 if findings else 0)

@@ -1,0 +1,86 @@
+"""A store and a vault that can be looked at and are never changed, to find out what a command would write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refnet.domain.notes import Baseline, NoteContent
+from refnet.domain.papers import Paper
+from refnet.ports import NoteStore, Vault
+
+
+@dataclass(slots=True)
+class UnwrittenStore:
+    """Implements `NoteStore` on another one; names are kept for the time being, everything else is dropped."""
+
+    _store: NoteStore
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def vault_papers(self, vault: str) -> list[str]:
+        return self._store.vault_papers(vault)
+
+    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
+        """A paper that is only named for the time being says no more than its id; its note is new in any case."""
+        stored = set(self._store.note_names(vault))
+        known = iter(self._store.note_contents(vault, [one for one in paper_ids if one in stored]))
+        return [
+            next(known) if one in stored else NoteContent(Paper(one, ""), self._names[one]) for one in paper_ids
+        ]
+
+    def note_names(self, vault: str) -> dict[str, str]:
+        return self._store.note_names(vault) | self._names
+
+    def unnamed(self, vault: str) -> Iterator[Paper]:
+        return self._store.unnamed(vault)
+
+    def give_names(self, names: Mapping[str, str]) -> None:
+        self._names |= names
+
+    def taken_names(self) -> Iterable[str]:
+        return self._store.taken_names()
+
+    def baselines(self, vault: str) -> dict[str, Baseline]:
+        return self._store.baselines(vault)
+
+    def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None:
+        pass
+
+    def revision(self, vault: str) -> str:
+        return self._store.revision(vault)
+
+    def written_revision(self, vault: str) -> str | None:
+        return self._store.written_revision(vault)
+
+    def mark_written(self, vault: str, revision: str) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class UnwrittenVault:
+    """Implements `Vault` on another one; nothing is made or written."""
+
+    _vault: Vault
+
+    @property
+    def path(self) -> Path:
+        return self._vault.path
+
+    def prepare(self) -> None:
+        pass
+
+    def notes(self) -> set[str]:
+        return self._vault.notes()
+
+    def read(self, name: str) -> str | None:
+        return self._vault.read(name)
+
+    def write(self, name: str, text: str) -> None:
+        pass
+
+    def read_own(self, relative: str) -> str | None:
+        return self._vault.read_own(relative)
+
+    def write_own(self, relative: str, text: str) -> None:
+        pass

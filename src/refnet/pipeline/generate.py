@@ -1,0 +1,229 @@
+"""Notes from what is stored, into a vault that its reader may edit, at any time and any number of times.
+
+The order of writes keeps a crash harmless. What refnet is about to write is announced in the database first (both digests, the old and
+the new, count as ours), then the files are written, then the new digests alone are kept. A note whose file may never have stood is
+thus never taken for one that the reader deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from refnet.domain import inert
+from refnet.domain.errors import UnreadableDocument
+from refnet.domain.frontmatter import BrokenProperties, property_of
+from refnet.domain.index_text import NAME, Census, index_text
+from refnet.domain.merge import Digests, Merged, merge, pending
+from refnet.domain.naming import NoteNames
+from refnet.domain.note_text import FORMAT, Rendered, render
+from refnet.domain.notes import Baseline, NoteContent, NoteList
+from refnet.pipeline.dry_run import UnwrittenStore, UnwrittenVault
+from refnet.pipeline.standing import Standing
+from refnet.ports import NoteStore, Vault
+
+_CHUNK = 500
+#: Raised when the same content is put into other words, so that existing vaults are rendered anew.
+_WORDING = 1
+INDEX = f"{NAME}.md"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultReport:
+    """What a vault holds now, and what was done to it.
+
+    `notes` stand in the vault; `written` and `unchanged` are what became of them. `conflicts` are (paper id, part) where a reader's
+    edit was kept although refnet has something new to say. `deleted` are the papers whose notes the reader deleted. `problems` name
+    the files that were left as they are and say why, in words for the user.
+    """
+
+    notes: int
+    written: int = 0
+    unchanged: int = 0
+    conflicts: tuple[tuple[str, str], ...] = ()
+    deleted: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def write_vault(
+    store: NoteStore,
+    vault: Vault,
+    *,
+    lang: str = "en",
+    style: str = NoteNames.AUTHOR_YEAR_TITLE,
+    progress: Callable[[int, int], None] | None = None,
+    dry_run: bool = False,
+) -> VaultReport:
+    """Bring the notes of a vault up to date; what the reader changed stays. `progress` is called with notes done and notes in all.
+
+    Raises StorageFull, or ConfigurationError for a vault that cannot be written. A single note that cannot be read or written is
+    reported as a problem, and looked at again the next time.
+    """
+    if dry_run:
+        store, vault = UnwrittenStore(store), UnwrittenVault(vault)
+    vault.prepare()
+    standing = Standing.of(store, vault)
+    writing = _Writing(store, vault, lang, standing)
+    if (
+        store.written_revision(writing.key) == writing.revision()
+        and standing.is_as_left()
+        and vault.read_own(INDEX) is not None
+    ):
+        count = len(standing.ids) - len(standing.deleted)
+        return VaultReport(count, unchanged=count, deleted=standing.deleted)
+    # From here on an interruption must not leave a vault that looks finished.
+    store.mark_written(writing.key, "")
+    writing.problems += standing.name_all(store, vault, NoteNames(style))
+    standing.settle_deletions(store, vault)
+    return writing.run(progress or (lambda done, of: None))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A note on its way to its file."""
+
+    content: NoteContent
+    rendered: Rendered
+    before: str | None
+    merged: Merged
+    baseline: Baseline
+
+    @property
+    def paper_id(self) -> str:
+        return self.content.paper.paper_id
+
+    def merged_with(self, text: str | None) -> Merged:
+        return _merge(text, self.rendered, self.baseline)
+
+
+@dataclass(slots=True)
+class _Writing:
+    store: NoteStore
+    vault: Vault
+    lang: str
+    standing: Standing
+    written: int = 0
+    unchanged: int = 0
+    conflicts: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return str(self.vault.path)
+
+    def revision(self) -> str:
+        """Notes change with what is stored, and with how refnet says it."""
+        return f"{self.store.revision(self.key)} {self.lang} {FORMAT}.{_WORDING}"
+
+    def run(self, progress: Callable[[int, int], None]) -> VaultReport:
+        # Taken before the contents are read: what is stored meanwhile is for the next time.
+        revision = self.revision()
+        deleted = self.standing.deleted
+        gone = set(deleted)
+        todo = [paper_id for paper_id in self.standing.ids if paper_id not in gone]
+        linked = {self.standing.names[paper_id] for paper_id in todo}
+        census = Census(self.lang, deleted=len(deleted))
+        for start in range(0, len(todo), _CHUNK):
+            for done in self._write_chunk(todo[start : start + _CHUNK], linked, census):
+                progress(start + done, len(todo))
+        self._write_index(census)
+        if not self.problems:
+            self.store.mark_written(self.key, revision)
+        return VaultReport(
+            len(todo), self.written, self.unchanged, tuple(self.conflicts), deleted, tuple(self.problems)
+        )
+
+    def _write_chunk(self, ids: Sequence[str], linked: set[str], census: Census) -> Iterator[int]:
+        """Write the notes of some papers; yields how many of them are done."""
+        drafts: list[_Draft] = []
+        for stored in self.store.note_contents(self.key, ids):
+            content = _only_linked(stored, linked)
+            census.add(content)
+            draft = self._draft(content)
+            if draft:
+                drafts.append(draft)
+        announced = {
+            draft.paper_id: Baseline(pending(draft.baseline, draft.merged.digests))
+            for draft in drafts
+            if draft.merged.text != draft.before
+        }
+        if announced:
+            self.store.save_baselines(self.key, announced)
+        final: dict[str, Baseline] = {}
+        for done, draft in enumerate(drafts, start=len(ids) - len(drafts) + 1):
+            digests = self._put(draft)
+            if digests is not None and (draft.paper_id in announced or digests != draft.baseline.parts):
+                final[draft.paper_id] = Baseline(digests)
+            yield done
+        if final:
+            self.store.save_baselines(self.key, final)
+
+    def _draft(self, content: NoteContent) -> _Draft | None:
+        paper_id = content.paper.paper_id
+        baseline = self.standing.baselines[paper_id]
+        try:
+            before = self.vault.read(content.name)
+            rendered = render(content, self.lang)
+            merged = _merge(before, rendered, baseline)
+            if merged.problem is None and merged.text != before and before is not None:
+                holder = property_of(before, "paper_id")
+                if holder and holder != inert.value(paper_id):
+                    self.problems.append(f"{content.name}: the file holds the note of another paper, {holder}.")
+                    return None
+        except (UnreadableDocument, BrokenProperties) as error:
+            self.problems.append(f"{content.name}: {error}")
+            return None
+        return _Draft(content, rendered, before, merged, baseline)
+
+    def _put(self, draft: _Draft) -> Digests | None:
+        """Write a note if it changed; what to keep as its baseline, None if it was left alone."""
+        name, merged, now = draft.content.name, draft.merged, draft.before
+        try:
+            if merged.problem is None and merged.text != now:
+                now = self.vault.read(name)
+                if now != draft.before:  # the reader saved or deleted it in between
+                    if now is None:
+                        return None
+                    merged = draft.merged_with(now)
+            if merged.problem is not None:
+                self.problems.append(f"{name}: {merged.problem}.")
+                return None
+            if merged.text != now:
+                self.vault.write(name, merged.text)
+        except UnreadableDocument as error:
+            self.problems.append(f"{name}: {error}")
+            return None
+        if merged.text != now:
+            self.written += 1
+        else:
+            self.unchanged += 1
+        self.conflicts += [(draft.paper_id, part) for part in merged.kept]
+        return merged.digests
+
+    def _write_index(self, census: Census) -> None:
+        text = index_text(census)
+        try:
+            if self.vault.read_own(INDEX) != text:
+                self.vault.write_own(INDEX, text)
+        except UnreadableDocument as error:
+            self.problems.append(f"{INDEX}: {error}")
+
+
+def _merge(text: str | None, rendered: Rendered, baseline: Baseline) -> Merged:
+    """An empty baseline is one of a note that was never written."""
+    return merge(text, rendered, baseline if baseline.parts else None)
+
+
+def _only_linked(content: NoteContent, linked: set[str]) -> NoteContent:
+    """`content` with links only to notes that stand in the vault."""
+    return replace(
+        content, references=_held(content.references, linked), citations=_held(content.citations, linked)
+    )
+
+
+def _held(entries: NoteList, linked: set[str]) -> NoteList:
+    if all(row.note is None or row.note in linked for row in entries.rows):
+        return entries
+    still = [row for row in entries.rows if row.note is not None and row.note in linked]
+    plain = [replace(row, note=None) for row in entries.rows if row.note is None or row.note not in linked]
+    return replace(entries, rows=(*still, *plain))

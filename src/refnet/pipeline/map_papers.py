@@ -1,0 +1,184 @@
+"""The main job: from seeds to a vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import Protocol
+
+from refnet.domain.crawl import best_first, wanted
+from refnet.domain.crawls import Incomplete, crawl_key
+from refnet.domain.errors import ConfigurationError
+from refnet.domain.jobs import DeadLetter
+from refnet.domain.papers import Direction
+from refnet.domain.seeds import Seed, Unresolved
+from refnet.pipeline.crawl import estimate_requests, run_crawl
+from refnet.pipeline.generate import VaultReport, write_vault
+from refnet.pipeline.patience import Patience
+from refnet.pipeline.runner import Runner
+from refnet.pipeline.seeds import Resolution, SeedResolver
+from refnet.pipeline.summarize import summarize
+from refnet.ports import CrawlStore, NoteStore, Pace, PaperSource, Progress, Summarizer, SummaryStore, Vault
+
+
+class MapStore(CrawlStore, NoteStore, SummaryStore, Protocol):
+    """Everything that the main job keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapRequest:
+    """What to map. `unresolved` are seeds that were already refused when they were read; `refresh_days` is the age
+    from which papers
+    are asked for again, None for never."""
+
+    seeds: Sequence[Seed]
+    unresolved: Sequence[Unresolved] = ()
+    depth: int = 1
+    limit: int = 200
+    direction: Direction = Direction.BOTH
+    refresh_days: float | None = None
+    lang: str = "en"
+    note_names: str = "author-year-title"
+
+
+@dataclass(frozen=True, slots=True)
+class MapReport:
+    """What the main job did; `requests` are this run's, every other count the whole crawl's."""
+
+    crawl_id: int
+    seeds: Sequence[tuple[str, str, str]]
+    papers: int
+    citations: int
+    summaries: int
+    missing: Sequence[str]
+    dead: Sequence[DeadLetter]
+    unresolved: Sequence[Unresolved]
+    incomplete: Sequence[Incomplete]
+    titles: Mapping[str, str]
+    requests: Mapping[str, int]
+    vault: VaultReport
+    limit_reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a crawl would take: papers at the most, and requests for them."""
+
+    seeds: Sequence[tuple[str, str, str]]
+    unresolved: Sequence[Unresolved]
+    papers: int
+    requests: int
+    spent: Mapping[str, int]
+    beyond_depth_one: bool
+
+
+@dataclass(slots=True)
+class Mapper:
+    """The main job with what it needs;
+
+    `owner` names this process, `backoff` is the unit of waits for a single failing paper.
+    """
+
+    store: MapStore
+    source: PaperSource
+    pace: Pace
+    summarizer: Summarizer
+    patience: Patience
+    progress: Progress
+    owner: str
+    backoff: float = 1.0
+    _resolution: Resolution = field(default_factory=Resolution)
+
+    def map(self, request: MapRequest, vault: Vault) -> MapReport:
+        """Crawl, summarise, write the vault. Raises ConfigurationError when no seed is resolved."""
+        vault.prepare()
+        self._resolve(request)
+        crawl_id = self.store.open_crawl(
+            crawl_key((seed.paper_id for seed in self._resolution.seeds), request.direction),
+            request.direction,
+            request.depth,
+            request.limit,
+            self._resolution.seeds,
+            request.refresh_days,
+        )
+        runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
+        run_crawl(crawl_id, self.store, self.source, runner, self.progress)
+        self.store.tidy()
+        summaries = summarize(crawl_id, self.store, self.summarizer, self.progress)
+        place = str(vault.path)
+        self.store.add_to_vault(place, crawl_id, request.lang)
+        notes = write_vault(
+            self.store, vault, lang=request.lang, style=request.note_names, progress=self._note_progress
+        )
+        return self._report(crawl_id, summaries, notes)
+
+    def estimate(self, request: MapRequest) -> Estimate:
+        """What `map` would take, after resolving the seeds; nothing is crawled."""
+        self._resolve(request)
+        seeds = [seed.paper_id for seed in self._resolution.seeds]
+        around = self.store.seed_neighbours(seeds, request.direction) if request.depth else []
+        room = max(0, request.limit - len(seeds))
+        first = nsmallest(room, around, key=best_first)
+        limits = self.source.limits
+        if request.depth < 2:
+            papers = len(seeds) + len(first)
+            requests = estimate_requests([], len(first), limits)
+        else:
+            # How many papers lie beyond the first depth is known only once it is crawled: the limit is the most there
+            # can be.
+            papers = max(request.limit, len(seeds)) if first else len(seeds)
+            counts = (
+                [candidate.citation_count or 0 for candidate in first]
+                if request.direction is not Direction.REFERENCES
+                else []
+            )
+            leaves = papers - len(seeds) - len(counts)
+            requests = estimate_requests(counts, leaves, limits)
+        return Estimate(
+            self._seed_rows(),
+            self._resolution.unresolved,
+            papers,
+            requests,
+            {self.source.name: self.source.requests},
+            request.depth > 1,
+        )
+
+    def _resolve(self, request: MapRequest) -> None:
+        resolver = SeedResolver(self.source, self.store, self.patience, self.progress)
+        self._resolution = resolver.resolve(request.seeds, wanted(0, request.depth, request.direction))
+        self._resolution.unresolved[:0] = request.unresolved
+        if not self._resolution.seeds:
+            reasons = "; ".join(f"{seed.input!r}: {seed.why}" for seed in self._resolution.unresolved[:5])
+            more = len(self._resolution.unresolved) - 5
+            raise ConfigurationError(
+                f"No seed names a paper that can be found ({reasons or 'none was given'}{f'; and {more} more' if more > 0 else ''})."
+            )
+
+    def _seed_rows(self) -> list[tuple[str, str, str]]:
+        titles = self.store.titles(paper_id for _, paper_id in self._resolution.inputs)
+        return [(text, paper_id, titles.get(paper_id, "")) for text, paper_id in self._resolution.inputs]
+
+    def _note_progress(self, done: int, of: int) -> None:
+        self.progress.show("writing notes", notes=done, of=of)
+
+    def _report(self, crawl_id: int, summaries: int, notes: VaultReport) -> MapReport:
+        crawl = self.store.crawl(crawl_id)
+        dead = self.store.dead_letters(crawl_id)
+        incomplete = self.store.incomplete(crawl_id)
+        named = [*(entry.paper_id for entry in incomplete), *(letter.paper_id for letter in dead)]
+        return MapReport(
+            crawl_id=crawl_id,
+            seeds=self._seed_rows(),
+            papers=crawl.collected,
+            citations=crawl.citations,
+            summaries=summaries,
+            missing=self.store.missing(crawl_id),
+            dead=dead,
+            unresolved=self._resolution.unresolved,
+            incomplete=incomplete,
+            titles=self.store.titles(named),
+            requests={self.source.name: self.source.requests},
+            vault=notes,
+            limit_reached=crawl.members >= crawl.limit,
+        )

@@ -1,0 +1,67 @@
+"""How long a command waits for a source that does not answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refnet.domain.errors import (
+    ConfigurationError,
+    CredentialsRejected,
+    OutageTooLong,
+    SourceUnavailable,
+    TransientError,
+)
+
+
+@dataclass
+class Patience:
+    """Counts the time since the last success, and says when to stop.
+
+    `outage` is how long a source may be down, `no_network` how long to go on when not one request got through and no
+    connection ever
+    came about; both in seconds.
+    """
+
+    outage: float = 900.0
+    no_network: float = 60.0
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._since = self.clock()
+        self._ever_succeeded = False
+        self._ever_reached = False
+        self._refusals = 0
+
+    def succeeded(self) -> None:
+        self._since = self.clock()
+        self._ever_succeeded = self._ever_reached = True
+        self._refusals = 0
+
+    def failed(self, error: TransientError) -> None:
+        """Raises OutageTooLong when it is time to stop."""
+        unreached = isinstance(error, SourceUnavailable) and not error.reached
+        self._ever_reached = self._ever_reached or not unreached
+        waited = self.clock() - self._since
+        if not self._ever_reached and waited >= self.no_network:
+            raise OutageTooLong(
+                f"No request gets through: {error} Check the network, then run the same command again."
+            ) from error
+        if waited >= self.outage:
+            minutes = max(1, round(waited / 60))
+            raise OutageTooLong(
+                f"No request succeeded for {minutes} min: {error} What is collected is kept; run the same command later and it resumes."
+            ) from error
+
+    def refused(self, error: CredentialsRejected) -> None:
+        """The source refused the key: once more, for it does so by mistake at times, then stop.
+
+        Raises ConfigurationError where the key never worked in this process, CredentialsRejected where it did.
+        """
+        self._refusals += 1
+        if self._refusals < 2:
+            return
+        if self._ever_succeeded:
+            raise error
+        raise ConfigurationError(str(error)) from error

@@ -1,0 +1,183 @@
+"""From what users name to papers that the source knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from refnet.domain.crawl import Ask
+from refnet.domain.crawls import CrawlSeed
+from refnet.domain.errors import (
+    CredentialsRejected,
+    NothingMatched,
+    RequestRefused,
+    SourceUnavailable,
+    TransientError,
+)
+from refnet.domain.jobs import MOST_UNKNOWN
+from refnet.domain.matching import why_not_same
+from refnet.domain.papers import Answer
+from refnet.domain.seeds import Seed, Unresolved
+from refnet.pipeline.patience import Patience
+from refnet.ports import CrawlStore, PaperSource, Progress
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Resolution:
+    """Seeds whose papers are known, each paper once, and the rest with the reasons.
+
+    `inputs` lists every resolved input.
+    """
+
+    seeds: list[CrawlSeed] = field(default_factory=list)
+    inputs: list[tuple[str, str]] = field(default_factory=list)
+    unresolved: list[Unresolved] = field(default_factory=list)
+
+
+class SeedResolver:
+    def __init__(self, source: PaperSource, store: CrawlStore, patience: Patience, progress: Progress) -> None:
+        self._source = source
+        self._store = store
+        self._patience = patience
+        self._progress = progress
+
+    def resolve(self, seeds: Sequence[Seed], ask: Ask) -> Resolution:
+        """Find the paper of each seed: by what is stored, then by its identifiers, then by its title.
+
+        `ask` is what a seed is asked for, so that a crawl needs no second request for it.
+        """
+        found: dict[int, str] = {}
+        reasons: dict[int, str] = {}
+        keys = {index: [*map(str, seed.identifiers), *_title_keys(seed)] for index, seed in enumerate(seeds)}
+        known = self._store.known(key for group in keys.values() for key in group)
+        for index, group in keys.items():
+            paper_id = next((known[key] for key in group if key in known), None)
+            if paper_id is not None:
+                found[index] = paper_id
+        self._by_identifier(seeds, found, reasons, ask)
+        self._by_title(seeds, found, reasons)
+        return self._result(seeds, found, reasons)
+
+    def _by_identifier(self, seeds: Sequence[Seed], found: dict[int, str], reasons: dict[int, str], ask: Ask) -> None:
+        rounds = max((len(seed.identifiers) for seed in seeds), default=0)
+        for turn in range(rounds):
+            waiting = {
+                index: str(seed.identifiers[turn])
+                for index, seed in enumerate(seeds)
+                if index not in found and turn < len(seed.identifiers)
+            }
+            texts = sorted(set(waiting.values()))
+            # The lists of many papers at once could overflow the source's cap unseen: their counts are learnt first.
+            shape = ask if len(texts) <= MOST_UNKNOWN else ask & ~Ask.CITATIONS
+            answers: dict[str, Answer | None] = {}
+            for start in range(0, len(texts), self._source.limits.ids):
+                self._progress.show("resolving seeds", requests=self._source.requests)
+                answers.update(self._fetch(texts[start : start + self._source.limits.ids], shape))
+            for index, text in waiting.items():
+                answer = answers.get(text)
+                if answer is not None:
+                    found[index] = answer.paper_id
+                else:
+                    reasons[index] = f"{_SOURCE} knows no paper {text}"
+
+    def _fetch(self, texts: list[str], ask: Ask) -> dict[str, Answer | None]:
+        answers = self._fetch_once(texts, ask)
+        if answers is None and len(texts) > 1:
+            # One bad identifier spoils a request; two halves tell whether that is so, or none is known.
+            middle = len(texts) // 2
+            parts = [self._fetch_once(part, ask) or dict.fromkeys(part) for part in (texts[:middle], texts[middle:])]
+            answers = parts[0] | parts[1]
+        answers = answers or dict.fromkeys(texts)
+        self._store.record_seeds(
+            {text: answer for text, answer in answers.items() if answer is not None}, ask, self._source.limits
+        )
+        return answers
+
+    def _fetch_once(self, texts: list[str], ask: Ask) -> dict[str, Answer | None] | None:
+        """None when the source says that it knows none of them."""
+        while True:
+            try:
+                request = partial(self._source.fetch, texts, ask)
+                rows = self._call(request, patient_with_faults=Ask.CITATIONS not in ask)
+                return dict(zip(texts, rows, strict=True))
+            except NothingMatched:
+                return None
+            except (SourceUnavailable, RequestRefused):
+                # A paper with a great many citations makes the request itself fail. Ask without them: their count
+                # decides what is next.
+                if Ask.CITATIONS not in ask:
+                    raise
+                ask &= ~Ask.CITATIONS
+
+    def _by_title(self, seeds: Sequence[Seed], found: dict[int, str], reasons: dict[int, str]) -> None:
+        for index, seed in enumerate(seeds):
+            if index in found or not seed.title:
+                continue
+            title = seed.title
+            self._progress.show("resolving seeds", requests=self._source.requests)
+            match = self._call(partial(self._source.match, title))
+            if match is None:
+                reasons[index] = f"{_SOURCE} finds no paper of this title"
+                continue
+            family = match.authors[0].name if match.authors else None
+            why = why_not_same(seed, match.title, match.year, match.authors)
+            if why is not None:
+                reasons[index] = (
+                    f"the nearest title found is “{match.title}” ({match.year or 'no year'}, {family or 'no author'}): {why}"
+                )
+                continue
+            found[index] = match.paper_id
+            self._store.remember(dict.fromkeys(_title_keys(seed), match.paper_id))
+
+    def _call(self, request: Callable[[], T], *, patient_with_faults: bool = True) -> T:
+        """Make a request until it is answered.
+
+        Raises OutageTooLong, ConfigurationError, and what is the request's own fault.
+        """
+        while True:
+            try:
+                answer = request()
+            except CredentialsRejected as error:
+                self._patience.refused(error)
+            except TransientError as error:
+                self._patience.failed(error)
+                if not patient_with_faults and isinstance(error, SourceUnavailable) and error.own_fault_possible:
+                    raise
+            else:
+                self._patience.succeeded()
+                return answer
+
+    def _result(self, seeds: Sequence[Seed], found: dict[int, str], reasons: dict[int, str]) -> Resolution:
+        result = Resolution()
+        titles = self._store.titles(found.values())
+        kept: dict[str, CrawlSeed] = {}
+        for index, seed in enumerate(seeds):
+            paper_id = found.get(index)
+            if paper_id is None:
+                result.unresolved.append(
+                    Unresolved(seed.input, reasons.get(index, "it gives neither an identifier nor a title"))
+                )
+                continue
+            result.inputs.append((seed.input, paper_id))
+            first = kept.get(paper_id)
+            if first is None:
+                kept[paper_id] = CrawlSeed(paper_id, seed.input, titles.get(paper_id, seed.title or ""), seed.citekey)
+            elif first.citekey is None and seed.citekey is not None:
+                kept[paper_id] = CrawlSeed(first.paper_id, first.input, first.title, seed.citekey)
+        result.seeds = list(kept.values())
+        return result
+
+
+_SOURCE = "Semantic Scholar"
+
+
+def _title_keys(seed: Seed) -> Iterable[str]:
+    if not seed.title:
+        return ()
+    words = re.sub(r"\W+", " ", seed.title.casefold()).strip()
+    return (f"title:{words}|{seed.year or ''}|{(seed.family or '').casefold()}",)

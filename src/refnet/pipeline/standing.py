@@ -1,0 +1,112 @@
+"""What stands in a vault before it is written: which file is whose note, and which notes the reader renamed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from refnet.domain import inert, naming
+from refnet.domain.errors import UnreadableDocument
+from refnet.domain.frontmatter import BrokenProperties, property_of
+from refnet.domain.merge import undo_rename, was_written
+from refnet.domain.naming import NoteNames
+from refnet.domain.notes import Baseline
+from refnet.ports import NoteStore, Vault
+
+
+@dataclass(slots=True)
+class Standing:
+    """The papers of a vault with their names and baselines, and the names of the files that are there."""
+
+    ids: Sequence[str]
+    names: dict[str, str]
+    baselines: dict[str, Baseline]
+    present: set[str]
+
+    @classmethod
+    def of(cls, store: NoteStore, vault: Vault) -> Standing:
+        key = str(vault.path)
+        return cls(store.vault_papers(key), store.note_names(key), store.baselines(key), vault.notes())
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """Papers whose notes the reader deleted."""
+        return tuple(one for one in self.ids if one in self.baselines and self.baselines[one].deleted)
+
+    def is_as_left(self) -> bool:
+        """Whether each note is there, or known to be deleted; what is in the files is not looked at."""
+        return all(
+            paper_id in self.names
+            and paper_id in self.baselines
+            and (self.names[paper_id] in self.present) != self.baselines[paper_id].deleted
+            for paper_id in self.ids
+        )
+
+    def name_all(self, store: NoteStore, vault: Vault, style: NoteNames) -> list[str]:
+        """Give every paper its name: what the reader renamed its file to, else the one given before, else a new one.
+
+        Returns problems, in words for the user.
+        """
+        taken = set(store.taken_names())
+        moved = self._renamed(vault)
+        # Names are unique over all vaults: a reader may have chosen one that a paper of another vault has.
+        problems = [f"{name}: the note of another paper has this name." for name in moved.values() if name in taken]
+        moved = {paper_id: name for paper_id, name in moved.items() if name not in taken}
+        if moved:
+            renames = {self.names[paper_id]: name for paper_id, name in moved.items() if paper_id in self.names}
+            self._follow(renames, store, vault)
+            store.give_names(moved)
+        new = naming.assign(store.unnamed(str(vault.path)), {*taken, *self.present}, style)
+        if new:
+            store.give_names(new)
+        self.names |= moved | new
+        return problems
+
+    def settle_deletions(self, store: NoteStore, vault: Vault) -> None:
+        """Tell notes that the reader deleted from those that are back, and from a vault that was emptied as a whole."""
+        changed: dict[str, Baseline] = {}
+        emptied = not any(self.names[paper_id] in self.present for paper_id in self.ids)
+        for paper_id in self.ids:
+            baseline = self.baselines.get(paper_id)
+            if baseline is None or emptied:
+                # A row for each, so that the count of rows, which may be part of the store's revision, is settled here.
+                changed[paper_id] = Baseline({})
+                continue
+            there = self.names[paper_id] in self.present
+            deleted = not there and (baseline.deleted or was_written(baseline))
+            if deleted != baseline.deleted:
+                changed[paper_id] = replace(baseline, deleted=deleted)
+        self.baselines |= changed
+        if changed:
+            store.save_baselines(str(vault.path), changed)
+
+    def _renamed(self, vault: Vault) -> dict[str, str]:
+        """New names, by paper id, of notes that are not found under theirs but under another, by their property `paper_id`."""
+        missing = {inert.value(one): one for one in self.ids if self.names.get(one) not in self.present}
+        moved: dict[str, str] = {}
+        for name in sorted(self.present - set(self.names.values())) if missing else ():
+            try:
+                paper_id = missing.get(property_of(vault.read(name) or "", "paper_id") or "")
+            except (UnreadableDocument, BrokenProperties):
+                continue  # nobody's note as far as we can tell
+            if paper_id is not None:
+                moved.setdefault(paper_id, name)
+        return moved
+
+    def _follow(self, renames: dict[str, str], store: NoteStore, vault: Vault) -> None:
+        """Take for ours what Obsidian wrote into our lists when it followed the renaming of notes."""
+        changed: dict[str, Baseline] = {}
+        for paper_id, baseline in self.baselines.items() if renames else ():
+            name = self.names.get(paper_id)
+            if name is None or baseline.deleted:
+                continue
+            try:
+                text = vault.read(renames.get(name, name)) or ""
+            except UnreadableDocument:
+                continue  # reported when its turn to be written comes
+            parts = undo_rename(text, renames, baseline)
+            if parts != baseline.parts:
+                changed[paper_id] = Baseline(parts)
+        self.baselines |= changed
+        if changed:
+            store.save_baselines(str(vault.path), changed)

@@ -1,0 +1,116 @@
+"""The only reader of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_dir
+from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from refnet.domain.errors import ConfigurationError
+
+#: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
+SECRETS = ("DATABASE_URL", "SEMANTIC_SCHOLAR_API_KEY")
+
+_URL = TypeAdapter(AnyHttpUrl)
+
+
+class Settings(BaseSettings):
+    """What a user sets by environment variables, with the names and defaults of the public contract."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    broker_url: SecretStr | None = Field(None, validation_alias="CELERY_BROKER_URL")
+    output_dir: Path = Field(Path("vault"), validation_alias="OUTPUT_DIR")
+    api_key: SecretStr | None = Field(None, validation_alias="SEMANTIC_SCHOLAR_API_KEY")
+    source_url: str = Field("https://api.semanticscholar.org/graph/v1", validation_alias="SEMANTIC_SCHOLAR_URL")
+    requests_per_second: float = Field(1.0, gt=0, le=1000, allow_inf_nan=False, validation_alias="SEMANTIC_SCHOLAR_RPS")
+    contact: str | None = Field(None, max_length=200, validation_alias="REFNET_CONTACT")
+    data_dir: Path = Field(
+        default_factory=lambda: Path(user_data_dir("refnet", appauthor=False)),
+        validation_alias="REFNET_DATA_DIR",
+    )
+    note_names: str = Field(
+        "author-year-title", pattern="^(author-year-title|paper_id)$", validation_alias="REFNET_NOTE_NAMES"
+    )
+    # For tests and for mirrors with other limits; in docs/reference, not in the contract.
+    batch_ids: int = Field(500, ge=1, le=500, validation_alias="REFNET_BATCH_IDS")
+    request_seconds: float = Field(40.0, gt=0, allow_inf_nan=False, validation_alias="REFNET_REQUEST_SECONDS")
+    outage_seconds: float = Field(900.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_OUTAGE_SECONDS")
+    no_network_seconds: float = Field(60.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_NO_NETWORK_SECONDS")
+
+    @field_validator("source_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        _URL.validate_python(value)
+        return value.rstrip("/")
+
+    @field_validator("contact", "api_key", mode="before")
+    @classmethod
+    def _fits_a_header(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = value.strip()
+            if not value.isascii() or not value.isprintable():
+                raise ValueError("it holds characters that cannot be sent")
+        return value or None
+
+    @field_validator("output_dir", "data_dir")
+    @classmethod
+    def _expanded(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database's URL, secrets and all."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'refnet.db'}"
+
+    @property
+    def key(self) -> str | None:
+        """The key for Semantic Scholar, in the clear."""
+        return self.api_key.get_secret_value() if self.api_key is not None else None
+
+    def for_demo(self, *, database: Path, source_url: str) -> Settings:
+        """These settings with a database and a source of the demonstration's own;
+
+        nothing of the user's is sent or touched.
+        """
+        changed = {
+            "database_url": SecretStr(f"sqlite:///{database}"),
+            "broker_url": None,
+            "api_key": None,
+            "contact": None,
+            "source_url": source_url,
+            "requests_per_second": 100.0,
+        }
+        return self.model_copy(update=changed)
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment. Raises ConfigurationError that names the variable, never its value."""
+    import os
+
+    values = dict(os.environ if environment is None else environment)
+    given: dict[str, Any] = {}
+    for name in SECRETS:
+        file = values.get(f"{name}_FILE")
+        if not file:
+            continue
+        if values.get(name):
+            raise ConfigurationError(f"Both {name} and {name}_FILE are set. Keep one of them.")
+        try:
+            given[name] = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise ConfigurationError(f"{name}_FILE names a file that cannot be read: {file} ({reason}).") from error
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "a setting"
+        raise ConfigurationError(f"{name} is not usable: {first['msg']}.") from None

@@ -1,0 +1,97 @@
+"""What every test has: no network, an environment of its own, and the servers and data that it asks for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.guard import sitecustomize as guard
+from tests.servers import fresh_database, missing, postgres_binaries, running_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Variables that refnet reads, or that change what it prints; the tests' own two stay.
+_OURS = (
+    "ANTHROPIC_",
+    "CELERY_",
+    "DATABASE_URL",
+    "FLOWER_",
+    "MAX_DEPTH",
+    "OPENAI_",
+    "OUTPUT_DIR",
+    "REFNET_",
+    "SEMANTIC_SCHOLAR_",
+    "XDG_",
+)
+_PRINTING = ("CI", "CLICOLOR", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS")
+_TESTS_OWN = ("REFNET_REQUIRE_ALL", "REFNET_SHARED")
+
+# Shared machines stall, so no deadline; where everything is required, a run must be the same as the last.
+settings.register_profile("refnet", deadline=None, derandomize=os.environ.get("REFNET_REQUIRE_ALL") == "1")
+settings.load_profile("refnet")
+
+# Children start in another folder than this process did, so what is relative must be made absolute once.
+_PYTHONPATH = os.pathsep.join(
+    [str(Path(guard.__file__).parent)]
+    + [str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+)
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user with nothing set, no files and no network, who works in `tmp_path`."""
+    for name in list(os.environ):
+        if (name.startswith(_OURS) and name not in _TESTS_OWN) or name in _PRINTING:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REFNET_DATA_DIR", str(tmp_path / "refnet-data"))
+    monkeypatch.setenv("PYTHONPATH", _PYTHONPATH)
+    monkeypatch.chdir(tmp_path)  # the vault's default is relative: it must not land in the repository
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded data beside the repository, or where REFNET_SHARED says; read only."""
+    folder = Path(os.environ.get("REFNET_SHARED") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        missing(f"no recorded data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server that is ours for this run: a SQLAlchemy URL with all rights."""
+    binaries = postgres_binaries()
+    if binaries is None:
+        missing("no PostgreSQL on this machine and none among the test dependencies")
+    with running_postgres(binaries) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """An empty database of the test's own on that server: a SQLAlchemy URL."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def npm_yaml() -> Path:
+    """A script for node that reads YAML as npm's `yaml` does; its first lines say how to speak with it."""
+    tools = ROOT / "tests" / "tools"
+    if shutil.which("node") is None:
+        missing("node is not installed")
+    if not (tools / "node_modules" / "yaml").is_dir():
+        missing("npm's yaml is not installed; `make test` installs it where npm is")
+    return tools / "read_yaml.js"
