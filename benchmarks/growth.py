@@ -34,8 +34,8 @@ class Model:
 
 
 MODELS = {
-    "moderate": Model(copied=0.5, famous=0.028, stars=4_000, steep=0.85, flat=8.0),
-    "hub-heavy": Model(copied=0.5, famous=0.081, stars=300, steep=1.15, flat=5.5),
+    "moderate": Model(copied=0.5, famous=0.029, stars=4_000, steep=0.85, flat=8.0),
+    "hub-heavy": Model(copied=0.5, famous=0.071, stars=120, steep=1.4, flat=9.0),
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import importlib
 import inspect
+import logging
 import pkgutil
 import resource
 import socket
@@ -220,6 +222,19 @@ def test_no_key_and_no_password_stands_in_what_is_shown_of_a_client() -> None:
         client.request("GET", "/x", {"query": KEY})
     client.close()
     assert KEY not in str(caught.value)
+
+
+def test_neither_key_nor_password_is_logged_and_both_are_sent(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Scripted(lambda _: answer({})) as server:
+        client = HttpClient(f"http://user:{KEY}@{server.place}/base", headers={"x-api-key": KEY})
+        client.request("GET", "/x")
+        client.close()
+    assert server.asked[0].headers["authorization"] == "Basic " + base64.b64encode(f"user:{KEY}".encode()).decode()
+    assert server.asked[0].headers["x-api-key"] == KEY
+    assert server.asked[0].path == "/base/x"
+    assert server.place in caplog.text
+    assert KEY not in caplog.text
 
 
 # ---------------------------------------------------------------- answers that never end well

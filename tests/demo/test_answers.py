@@ -59,9 +59,7 @@ def test_an_unknown_id_is_404_even_with_fields_that_do_not_exist(identifier: str
     assert (got.status, got.json) == (404, {"error": f"Paper with id {identifier} not found"})
 
 
-@pytest.mark.parametrize(
-    "spoiler", ["", "  ", None, 7, "https://doi.org/10.1/x", "DOI:https://doi.org/10.1/x"]
-)
+@pytest.mark.parametrize("spoiler", ["", "  ", None, 7, "https://doi.org/10.1/x", "DOI:https://doi.org/10.1/x"])
 def test_one_malformed_id_spoils_the_batch(spoiler: object) -> None:
     with StandIn(corpus([], a={})) as stand_in:
         got = batch(stand_in, [sha("a"), spoiler])
@@ -99,9 +97,7 @@ def test_defaults_and_nested_fields() -> None:
     with StandIn(papers) as stand_in:
         row = get(stand_in, f"/paper/{sha('a')}", fields="references").json
         nested = get(stand_in, f"/paper/{sha('a')}", fields="references.corpusId,references.authors").json
-        top = get(
-            stand_in, f"/paper/{sha('b')}", fields="corpusId,externalIds,venue,tldr,authors.hIndex"
-        ).json
+        top = get(stand_in, f"/paper/{sha('b')}", fields="corpusId,externalIds,venue,tldr,authors.hIndex").json
     assert row["references"] == [{"paperId": sha("b"), "title": "b"}]
     author = {"authorId": None, "name": "N"}
     assert nested["references"] == [{"paperId": sha("b"), "corpusId": "5", "authors": [author]}]
@@ -129,9 +125,7 @@ def test_rows_without_an_id_stand_in_lists_and_count() -> None:
     nothing = dict.fromkeys(("paperId", "externalIds", "citationCount"))
     fields = "referenceCount,citationCount,references.externalIds,references.citationCount,references.title,"
     with StandIn(papers) as stand_in:
-        row = batch(
-            stand_in, [sha("a")], f"{fields}references.authors,references.venue,references.year"
-        ).json[0]
+        row = batch(stand_in, [sha("a")], f"{fields}references.authors,references.venue,references.year").json[0]
         page = get(stand_in, f"/paper/{sha('a')}/citations").json
     stub = {"title": "An unmatched reference", "year": 1950, "venue": "", "authors": []}
     assert (row["referenceCount"], row["citationCount"]) == (2, 2)
@@ -147,9 +141,7 @@ def test_citations_come_newest_first_undated_last() -> None:
     everything = corpus([(name, "a") for name in papers], **papers)
     with StandIn(everything) as stand_in:
         page = get(stand_in, f"/paper/{sha('a')}/citations").json["data"]
-        dated = get(stand_in, f"/paper/{sha('a')}/citations", publicationDateOrYear="2020:2021-02").json[
-            "data"
-        ]
+        dated = get(stand_in, f"/paper/{sha('a')}/citations", publicationDateOrYear="2020:2021-02").json["data"]
         ignored = get(stand_in, f"/paper/{sha('a')}/citations", year="1990").json["data"]
     titles = [item["citingPaper"]["title"] for item in page]
     assert titles == ["newer", "new", "year only", "old", "undated"]

@@ -12,9 +12,7 @@ from tests.demo.asking import ask, batch, corpus, get, sha, star
 
 def many_stars(*citers: int) -> list[tuple[str, str]]:
     return [
-        (f"citer {number} of {centre}", f"c{centre}")
-        for centre, count in enumerate(citers)
-        for number in range(count)
+        (f"citer {number} of {centre}", f"c{centre}") for centre, count in enumerate(citers) for number in range(count)
     ]
 
 
@@ -27,9 +25,7 @@ def test_500_ids_pass_and_501_do_not() -> None:
 def test_citations_beyond_9999_in_a_batch_are_left_out_silently_and_not_from_the_tail() -> None:
     centres = 12
     with StandIn(corpus(many_stars(*[1_000] * centres))) as stand_in:
-        got = batch(
-            stand_in, [sha(f"c{number}") for number in range(centres)], "citationCount,citations.year"
-        )
+        got = batch(stand_in, [sha(f"c{number}") for number in range(centres)], "citationCount,citations.year")
     lengths = [len(row["citations"]) for row in got.json]
     assert got.status == 200
     assert sum(lengths) == 9_999
@@ -150,9 +146,7 @@ def test_latency_keeps_an_answer_back_and_too_much_of_it_is_a_timeout() -> None:
         assert batch(stand_in, [sha("centre")]).status == 200
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"kinds": ("nonsense",)}, {"faults": 0.1, "kinds": ()}, {"null_rows": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"kinds": ("nonsense",)}, {"faults": 0.1, "kinds": ()}, {"null_rows": 1.0}])
 def test_switches_without_a_meaning_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"fault|null_rows"):
         Switches(**wrong)  # type: ignore[arg-type]

@@ -48,9 +48,7 @@ def test_a_folder_is_read_plain_or_zipped(tmp_path: Path, zipped: bool) -> None:
         (["not an object"], []),
     ],
 )
-def test_a_corpus_that_makes_no_sense_is_refused(
-    tmp_path: Path, papers: list[object], edges: list[object]
-) -> None:
+def test_a_corpus_that_makes_no_sense_is_refused(tmp_path: Path, papers: list[object], edges: list[object]) -> None:
     with pytest.raises(ConfigurationError):
         Corpus.load(write(tmp_path, papers, edges))
 

@@ -85,9 +85,7 @@ def same_keys(there: Any, here: Any) -> bool:
     return set(there) == set(here) and all(same_keys(*pair) for pair in nested)
 
 
-def test_keys_come_in_the_order_recorded_in_2026(
-    stand_in: StandIn, recordings: dict[str, dict[str, Any]]
-) -> None:
+def test_keys_come_in_the_order_recorded_in_2026(stand_in: StandIn, recordings: dict[str, dict[str, Any]]) -> None:
     for name in ("search_turing_all-fields_200_20260323", "batch_6-ids-last-unknown_200_20261006"):
         there = rows_of(recordings[name]["response_body"])[0]
         assert list(rows_of(replay(stand_in, recordings[name]).json)[0]) == list(there)
@@ -179,12 +177,8 @@ def test_a_crawl_that_asks_the_server_finds_the_truth(stand_in: StandIn) -> None
 
 
 def test_the_best_match_is_the_recorded_paper_and_a_similar_title_is_matched_too(stand_in: StandIn) -> None:
-    there = get(
-        stand_in, "/paper/search/match", query="mining association rules between", fields="title"
-    ).json
+    there = get(stand_in, "/paper/search/match", query="mining association rules between", fields="title").json
     assert there["data"][0]["title"] == "Mining association rules between sets of items in large databases"
-    other = get(
-        stand_in, "/paper/search/match", query="The Literature Graph in Semantic Scholar, Revisited"
-    ).json
+    other = get(stand_in, "/paper/search/match", query="The Literature Graph in Semantic Scholar, Revisited").json
     assert other["data"][0]["paperId"] == SEED
     assert list(other["data"][0]) == ["paperId", "title", "matchScore"]

@@ -68,7 +68,9 @@ class HttpClient:
     ) -> None:
         base = _checked(base_url)
         self.place = base.netloc.decode("ascii")
-        self._base = str(base).rstrip("/")
+        # Apart from the URL, which the library logs.
+        self._auth = httpx2.BasicAuth(base.username, base.password) if base.userinfo else None
+        self._base = str(base.copy_with(username="", password="")).rstrip("/")
         self._timeout = timeout
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -118,6 +120,7 @@ class HttpClient:
     def _new_line(self) -> _Line:
         try:
             client = httpx2.Client(
+                auth=self._auth,
                 headers=self._headers,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 timeout=httpx2.Timeout(self._timeout, connect=min(self._timeout, 15.0)),

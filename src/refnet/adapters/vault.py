@@ -45,7 +45,11 @@ class FolderVault:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._path = Path(path).expanduser().absolute()
+        # Resolved once, so that one folder is one vault however it is reached.
+        try:
+            self._path = Path(path).expanduser().resolve()
+        except RuntimeError as error:  # a link that leads to itself, or no such user
+            raise ConfigurationError(f"{path} leads nowhere: choose another vault.") from error
         #: what stands on disk for a name, where that is composed otherwise (files that come from a Mac)
         self._spelled: dict[str, str] = {}
 
@@ -54,11 +58,11 @@ class FolderVault:
         return self._path
 
     def prepare(self) -> None:
-        for folder in (self._path, self._path / PAPERS, self._path / OWN):
+        for path in (self._path, self._path / PAPERS, self._path / OWN):
             try:
-                folder.mkdir(parents=folder == self._path, exist_ok=True)
+                path.mkdir(parents=path == self._path, exist_ok=True)
             except OSError as error:
-                _refuse(error, folder)
+                _refuse(error, path)
         for name in (PAPERS, OWN):
             with self._folder(name) as (folder, shown):
                 try:
@@ -68,9 +72,12 @@ class FolderVault:
                     _refuse(error, shown)
 
     def notes(self) -> set[str]:
+        if not self._stands(PAPERS):
+            return set()
         with self._folder(PAPERS) as (folder, shown):
             try:
-                files = [name for name in os.listdir(folder) if name.endswith(_EXTENSION) and not name.startswith(".")]
+                with os.scandir(folder) as found:
+                    files = [one.name for one in found if one.name.endswith(_EXTENSION) and one.name[0] != "."]
             except OSError as error:
                 _refuse(error, shown)
         self._spelled = {}
@@ -108,6 +115,10 @@ class FolderVault:
                 found |= {name, unicodedata.normalize("NFC", (inside / name).as_posix())}
         return found
 
+    def _stands(self, name: str) -> bool:
+        """Whether there is anything where a folder of the vault should be; a vault that is not there holds nothing."""
+        return os.path.lexists(self._path / name)
+
     def _note_file(self, name: str) -> str:
         return _file_name(self._spelled.get(name, name) + _EXTENSION)
 
@@ -126,6 +137,8 @@ class FolderVault:
             os.close(folder)
 
     def _read(self, name: str, file: str) -> str | None:
+        if not self._stands(name):
+            return None
         with self._folder(name) as (folder, shown):
             try:
                 handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -198,10 +211,11 @@ def _write_beside(folder: int, content: bytes, mode: int | None) -> str:
 
 def _remove_strays(folder: int) -> None:
     """Remove what a killed run left behind."""
-    for name in os.listdir(folder):
-        if name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1]):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
+    with os.scandir(folder) as found:
+        strays = [one.name for one in found if one.name.startswith(_TEMPORARY[0]) and one.name.endswith(_TEMPORARY[1])]
+    for name in strays:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _mode(folder: int, file: str) -> int | None:

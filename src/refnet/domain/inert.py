@@ -35,11 +35,11 @@ _AFTER_DANGEROUS = "|".join(f"(?<={scheme}:)" for scheme in _DANGEROUS)
 
 # Each branch looks back over the sign that the leading class has already taken: so the engine scans for the class in C.
 _ESCAPED = re.compile(
-    r"[`*$\[\]\\<>%{}:=~_#&^]"
+    r"[`*$\[\](\\<>%{}:=~_#&^]"
     r"(?:"
     r"(?<=[`*$\[])"
     r"|(?<=\\)(?=[!-/:-@\[-`{-~]|\Z)"
-    r"|(?<=\])(?=[\](\[:])|(?<=\]\])"
+    r"|(?<=\])(?=[\]\[:])|(?<=\]\])|(?<=\]\()"
     r"|(?<=<)(?=[A-Za-z/!?%])"
     r"|(?<=%>)"
     r"|(?<=[<{%]%)|(?<=%)(?=[%>}])"

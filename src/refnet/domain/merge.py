@@ -95,13 +95,14 @@ def undo_rename(text: str, renames: Mapping[str, str], baseline: Baseline) -> Di
     for block in blocks:
         before = block.lines
         for old, new in renames.items():
-            before = [re.sub(rf"\[\[{re.escape(new)}(?=[\]|#])", lambda _, old=old: f"[[{old}", line) for line in before]
+            for end in ("]", "|", "#"):
+                before = [line.replace(f"[[{new}{end}", f"[[{old}{end}") for line in before]
         if before == block.lines:
             continue
-        for part in digests:
-            found = _find(before, digests[part]) if part.startswith("section:") else None
+        for part, held in baseline.parts.items():
+            found = _find(before, held) if part.startswith("section:") else None
             if found:
-                digests[part] = tuple(dict.fromkeys((*digests[part], _digest_lines(block.lines[slice(*found)]))))
+                digests[part] = tuple(dict.fromkeys((*held, _digest_lines(block.lines[slice(*found)]))))
     return digests
 
 
@@ -263,9 +264,8 @@ class _Merge:
     def _section(self, blocks: list[_Block], block: _Block, part: str, key: str) -> None:
         found = _find(block.lines, self._known(part))
         if found is None:
-            if any(line.strip() for line in block.lines) or part not in self._new:
-                self._readers(part)
-            elif not self._missing_stays(part):  # a bare heading
+            bare = not any(line.strip() for line in block.lines)
+            if not (bare and part in self._new and self._missing_stays(part)):
                 self._readers(part)
         else:
             body = self._rendered.sections[key].body if part in self._new else ""
@@ -382,3 +382,21 @@ def _digest_value(says: Value | None) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+
+
+def foreign_edits(text: str, baseline: Baseline) -> tuple[str, ...]:
+    """The parts of a note that are no longer what refnet wrote, or are gone. Raises BrokenProperties."""
+    head = frontmatter.split(text)
+    says = {entry.key: _digest_value(frontmatter.value_of(entry.raw)) for entry in head.entries if entry.key}
+    blocks = _blocks(head.body)
+    edited = []
+    for part, digests in baseline.parts.items():
+        if part == HEADINGS or ABSENT in digests:
+            continue
+        if part.startswith("property:"):
+            same = says.get(part.removeprefix("property:")) in digests
+        else:
+            same = any(_find(block.lines, digests) for block in (blocks[:1] if part == LEAD else blocks))
+        if not same:
+            edited.append(part)
+    return tuple(edited)

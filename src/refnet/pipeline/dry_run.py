@@ -18,6 +18,9 @@ class UnwrittenStore:
     _store: NoteStore
     _names: dict[str, str] = field(default_factory=dict)
 
+    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None:
+        pass
+
     def vault_papers(self, vault: str) -> list[str]:
         return self._store.vault_papers(vault)
 

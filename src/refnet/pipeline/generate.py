@@ -60,7 +60,7 @@ def write_vault(
     reported as a problem, and looked at again the next time.
     """
     if dry_run:
-        store, vault = UnwrittenStore(store), UnwrittenVault(vault)
+        return write_vault(UnwrittenStore(store), UnwrittenVault(vault), lang=lang, style=style, progress=progress)
     vault.prepare()
     standing = Standing.of(store, vault)
     writing = _Writing(store, vault, lang, standing)
@@ -75,7 +75,7 @@ def write_vault(
     store.mark_written(writing.key, "")
     writing.problems += standing.name_all(store, vault, NoteNames(style))
     standing.settle_deletions(store, vault)
-    return writing.run(progress or (lambda done, of: None))
+    return writing.run(progress or _unseen)
 
 
 @dataclass(slots=True)
@@ -207,6 +207,10 @@ class _Writing:
                 self.vault.write_own(INDEX, text)
         except UnreadableDocument as error:
             self.problems.append(f"{INDEX}: {error}")
+
+
+def _unseen(done: int, of: int) -> None:
+    del done, of
 
 
 def _merge(text: str | None, rendered: Rendered, baseline: Baseline) -> Merged:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from refnet.adapters.bibliography.entry import Broken, Entry, resolve
-from refnet.adapters.bibliography.text import read_text, unreadable
+from refnet.adapters.bibliography.text import MAX_ENTRIES, read_text, unreadable
 from refnet.domain.seeds import Seed, Unresolved
+
+
+#: where an entry begins in BibTeX, in RIS and in Web of Science's form
+_BEGINNINGS = re.compile(r"@\w{0,50}[ \t]{0,10}[{(]|\nTY[ \t]{1,4}-|\nPT ")
 
 __all__ = ["read_bibliography"]
 
@@ -31,6 +36,8 @@ def read_bibliography(path: Path) -> tuple[list[Seed], list[Unresolved]]:
 def _entries(path: Path, text: str) -> list[Entry | Broken]:
     # The parsers are imported where they are needed: a crawl from an id loads none of them.
     suffix = path.suffix.lower()
+    if len(_BEGINNINGS.findall(text)) > MAX_ENTRIES:
+        raise unreadable(path, f"holds more than {MAX_ENTRIES:,} entries: split it")
     start = text.lstrip()[:200].lower()
     if start.startswith(("<!doctype", "<html", "<?xml")):
         raise unreadable(path, "is a web page or XML, no bibliography: export the library as .bib, .ris or .json")

@@ -25,10 +25,12 @@ from bibtexparser.model import Entry as BibEntry
 
 from refnet.adapters.bibliography.bibtex_fields import entry_of
 from refnet.adapters.bibliography.entry import Broken, Entry
+from refnet.adapters.bibliography.tex import Decoder
 
-# Its warnings are about broken blocks, each of which is reported to the user; without a handler they would go
-# to the terminal as well.
-logging.getLogger("bibtexparser").addHandler(logging.NullHandler())
+# Its warnings are about broken blocks, each of which is reported to the user; making them costs a third of the time.
+logging.getLogger("bibtexparser").setLevel(logging.ERROR)
+
+_log = logging.getLogger(__name__)
 
 _MAX_VALUE = 100_000
 _COMMENTED_ENTRY = re.compile(r"\s*%+\s*@\s*\w+\s*[{(]")
@@ -57,7 +59,11 @@ def read_bibtex(text: str) -> list[Entry | Broken]:
             found.append(_Found((block.start_line or 0) + 1, block.entry_type, block.key, fields))
         elif isinstance(block, ParsingFailedBlock) and not _is_aside(block):
             found.append(_broken(block))
-    return _entries(found)
+    decoder = Decoder()
+    entries = _entries(found, decoder)
+    if decoder.exhausted:
+        _log.warning("The file holds more TeX than refnet works through; commands in later titles are left out")
+    return entries
 
 
 def _without_comments(text: str) -> str:
@@ -98,7 +104,7 @@ def _broken(block: ParsingFailedBlock) -> Broken:
     return Broken(f"{key[1]} (line {line})" if key else f"line {line}", f"is not valid BibTeX: {reason}")
 
 
-def _entries(found: list[_Found | Broken]) -> list[Entry | Broken]:
+def _entries(found: list[_Found | Broken], decoder: Decoder) -> list[Entry | Broken]:
     whole = [one for one in found if isinstance(one, _Found)]
     first = {one.key: one for one in reversed(whole)}
     times = Counter(one.key for one in whole)
@@ -109,7 +115,7 @@ def _entries(found: list[_Found | Broken]) -> list[Entry | Broken]:
             continue
         fields = _with_inherited(one, first.get(one.fields.get("crossref", "").strip()))
         name = one.key if one.key and times[one.key] == 1 else f"{one.key} (line {one.line})".strip()
-        entries.append(entry_of(name, one.key, fields))
+        entries.append(entry_of(name, one.key, fields, decoder))
     return entries
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from refnet.adapters.bibliography.entry import Entry, first_of
-from refnet.adapters.bibliography.tex import decoded, unescaped
+from refnet.adapters.bibliography.tex import Decoder, unescaped
 
 _KINDS = {
     "doi": "doi",
@@ -45,21 +45,21 @@ _MAX_NAMES = 5_000
 _NAME_PART = re.compile(r"\b(family|prefix)\s*=\s*(\"[^\"]*\"|[^,]*)", re.IGNORECASE)
 
 
-def entry_of(name: str, key: str, fields: Mapping[str, str]) -> Entry:
+def entry_of(name: str, key: str, fields: Mapping[str, str], decoder: Decoder) -> Entry:
     """`fields` by their names in lower case, as the file has them within braces or quotes."""
     return Entry(
         name=name,
         claims=_claims(fields),
-        title=_title(fields),
+        title=decoder.decoded(_title(fields)),
         year=first_of((fields.get("year"), fields.get("date"))),
-        first_author=_first_author(fields.get("author", "")),
+        first_author=decoder.decoded(_first_author(fields.get("author", ""))),
         citekey=key or None,
     )
 
 
 def _title(fields: Mapping[str, str]) -> str:
     title, subtitle = fields.get("title", ""), fields.get("subtitle", "")
-    return decoded(f"{title}: {subtitle}" if title and subtitle else title)
+    return f"{title}: {subtitle}" if title and subtitle else title
 
 
 def _claims(fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -104,8 +104,8 @@ def _first_author(names: str) -> str:
     )
     parts = {name.lower(): value.strip('" ') for name, value in _NAME_PART.findall(names[:end])}
     if "family" in parts:  # BibLaTeX: family=Hasselt, given=Hado, prefix=van
-        return f"{decoded(parts.get('prefix', '') + ' ' + parts['family'])},"
+        return f"{parts.get('prefix', '')} {parts['family']},"
     first = names[:end].strip()
     if first.startswith("{") and first.endswith("}") and first.count("{") == 1:
-        return f"{decoded(first)},"  # braces around all: an institution, or a name that is one word to BibTeX
-    return decoded(first)
+        return f"{first},"  # braces around all: an institution, or a name that is one word to BibTeX
+    return first

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from refnet.adapters.bibliography.entry import Broken, Entry, first_of
-from refnet.adapters.bibliography.text import unreadable
+from refnet.adapters.bibliography.text import MAX_ENTRIES, unreadable
 
 _KINDS = {
     "DOI": "doi",
@@ -39,6 +39,8 @@ def read_csl(path: Path, text: str) -> list[Entry | Broken]:
         items = document
     if not isinstance(items, list) or not items:
         raise unreadable(path, "is JSON without a list of entries: export the library as CSL-JSON")
+    if len(items) > MAX_ENTRIES:
+        raise unreadable(path, f"holds more than {MAX_ENTRIES:,} entries: split it")
     return [_entry(number, item) for number, item in enumerate(items, start=1)]
 
 

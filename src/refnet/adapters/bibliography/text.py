@@ -12,6 +12,7 @@ from refnet.domain.identifiers import shown
 _log = logging.getLogger(__name__)
 
 MAX_BYTES = 50_000_000
+MAX_ENTRIES = 100_000
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
