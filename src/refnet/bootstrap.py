@@ -21,11 +21,11 @@ from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError
+from refnet.domain.errors import ConfigurationError, TransientError
 from refnet.pipeline.doctor import Probe
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience
-from refnet.ports import Progress
+from refnet.ports import Pace, Progress
 from refnet.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,14 +85,16 @@ class Application:
             timeout=settings.request_seconds,
         )
 
-    def pace(self, progress: Progress) -> DatabasePace:
-        return DatabasePace(
+    def pace(self, progress: Progress) -> Pace:
+        told = _ToldPace(progress)
+        told.inner = DatabasePace(
             self.engine,
             urlsplit(self.settings.source_url).netloc.rpartition("@")[2],
             self.settings.requests_per_second,
             adaptive=self.settings.key is None,
-            waiting=lambda seconds: progress.waiting(seconds, "the rate limit"),
+            waiting=told.waiting,
         )
+        return told
 
     def mapper(self, progress: Progress) -> Mapper:
         """The main job on Semantic Scholar."""
@@ -107,6 +109,33 @@ class Application:
             owner=f"{socket.gethostname()}:{os.getpid()}",
             backoff=1.0 / settings.requests_per_second,
         )
+
+
+class _ToldPace:
+    """A pace whose waits are told together with what they are for."""
+
+    inner: Pace
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._why = ""
+
+    def waiting(self, seconds: float) -> None:
+        self._progress.waiting(seconds, self._why or "the rate limit")
+
+    def start(self) -> None:
+        self.inner.start()
+
+    def succeeded(self) -> None:
+        self._why = ""
+        self.inner.succeeded()
+
+    def successes(self) -> int:
+        return self.inner.successes()
+
+    def failed(self, error: TransientError) -> None:
+        self._why = f"another try: {error}"
+        self.inner.failed(error)
 
 
 class _Silent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import tracemalloc
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -363,6 +364,25 @@ def test_texts_are_bounded_and_say_where_they_are_cut() -> None:
     assert details({"title": "t" * LONGEST_TITLE}).title == "t" * LONGEST_TITLE
 
 
+def test_spaces_in_addresses_are_encoded() -> None:
+    assert details({"openAccessPdf": {"url": " https://h/a (final).pdf\n"}}).pdf_url == "https://h/a%20(final).pdf"
+
+
+def test_an_id_in_many_lists_is_held_once() -> None:
+    first, second = (references(json.loads(f'[{{"paperId": "{B}"}}]')).rows[0].paper_id for _ in range(2))
+    assert first is second
+
+
+def test_a_text_that_is_mostly_white_space_still_says_that_it_was_cut() -> None:
+    assert details({"title": " " * 50_000 + "x"}).title == "…"
+
+
+def test_a_tower_of_combining_marks_is_pulled_down() -> None:
+    assert details({"title": "a" + "\u0316\u0301" * 1_000 + "b" + "\u0301" * 20}).title == (
+        unicodedata.normalize("NFC", "a" + "\u0316\u0301" * 15 + "b" + "\u0301" * 20)
+    )
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([A, B, "https://x/y"]),
@@ -544,6 +564,20 @@ def test_an_empty_title_matches_nothing_and_makes_no_request() -> None:
 def test_a_match_that_cannot_be_one_is_a_passing_state(body: object) -> None:
     with pytest.raises(SourceUnavailable):
         read_match(body)
+
+
+def test_an_error_with_status_200_is_no_answer_to_anything() -> None:
+    body = {"error": "Internal", "data": []}
+    with source(lambda _: answer(body)) as (scholar, _, pace):
+        requests: list[Callable[[], object]] = [
+            lambda: scholar.match("a title"),
+            lambda: scholar.page(A, ListName.CITATIONS, 0),
+            lambda: scholar.fetch([A], Ask.DETAILS),
+        ]
+        for request in requests:
+            with pytest.raises(SourceUnavailable, match="error in place of an answer: Internal"):
+                request()
+    assert pace.told == ["start", "failed"] * 3
 
 
 def test_a_long_title_is_asked_for_by_its_first_words() -> None:

@@ -23,6 +23,7 @@ LONGEST_ABSTRACT = 20_000
 LONGEST_NAME = 300
 LONGEST_URL = 2_000
 MOST_AUTHORS = 20_000
+_MOST_MARKS = 30
 _LARGEST_COUNT = 2**31 - 1
 _EXTERNAL_IDS = ("DOI", "ArXiv", "PubMed", "PubMedCentral", "ACL", "MAG", "DBLP", "CorpusId")
 # An id may name files and stand in paths, so it holds nothing that means something there.
@@ -130,11 +131,24 @@ _NOTHING = Stub(None)
 
 
 def _printable(value: str, most: int) -> str:
-    # Cut before the work as well, since a text may be as long as an answer.
-    value = value[: 2 * most]
+    if len(value) > 2 * most:
+        # Cut before the work as well, since a text may be as long as an answer.
+        value = value[: 2 * most] + "…"
     if not value.isprintable():
         value = _UNWANTED.sub("", value.translate(_WINDOWS))
-    return value if value.isascii() else unicodedata.normalize("NFC", value)
+    return value if value.isascii() else unicodedata.normalize("NFC", _stream_safe(value))
+
+
+def _stream_safe(text: str) -> str:
+    """At most 30 combining marks in a row, as UAX #15 has it: the time that NFC takes grows with their square."""
+    if not any(map(unicodedata.combining, text)):
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _cut(text: str, most: int) -> str | None:

@@ -146,13 +146,15 @@ class FolderVault:
                 return None
             except OSError as error:
                 _unreadable(error, shown / file)
-            with os.fdopen(handle, "rb") as opened:
-                if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            try:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
                     raise UnreadableDocument(f"{shown / file} is not a file.")
-                try:
+                with os.fdopen(handle, "rb", closefd=False) as opened:
                     content = opened.read()
-                except OSError as error:
-                    _unreadable(error, shown / file)
+            except OSError as error:
+                _unreadable(error, shown / file)
+            finally:
+                os.close(handle)
         # What is not UTF-8 comes back as it was when the text is written again.
         return content.decode(errors="surrogateescape")
 

@@ -40,6 +40,11 @@ class Ask(IntFlag):
         """What is left to request; flags that only describe are left out."""
         return self.batch | self.pages
 
+    @property
+    def next_list(self) -> ListName | None:
+        """The list whose page is to be requested next; None where no list is left to pages."""
+        return next((name for name, (_, paged) in FLAGS.items() if paged in self), None)
+
 
 #: By list: the flag for a batch request, and the one for pages.
 FLAGS = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 Value = str | tuple[str, ...]
 
 
-class BrokenProperties(ValueError):
-    """The front matter is not YAML of the kind that Obsidian reads; the message says where, in words for the user."""
+class BrokenNote(ValueError):
+    """A note that cannot be taken apart with certainty; the message says why, in words for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ _ITEM = re.compile(r"[ ]*-(?:[ ]+(.*))?\Z")
 
 
 def split(text: str) -> Head:
-    """Take a note apart; joining the parts gives `text` again. Raises BrokenProperties."""
+    """Take a note apart; joining the parts gives `text` again. Raises BrokenNote."""
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     fence = _FENCE.match(text, len(mark))
     if not fence:
@@ -77,11 +77,11 @@ def split(text: str) -> Head:
         if _END.fullmatch(line):
             entries = _entries(lines[:number])
             return Head(text[: fence.end()], entries, line, "".join(lines[number + 1 :]))
-    raise BrokenProperties("the properties begin with --- and never end")
+    raise BrokenNote("the properties begin with --- and never end")
 
 
 def property_of(text: str, key: str) -> str | None:
-    """What one property of a note says, None where it is missing or no single text. Raises BrokenProperties."""
+    """What one property of a note says, None where it is missing or no single text. Raises BrokenNote."""
     found = next((one for one in split(text).entries if one.key == key), None)
     says = value_of(found.raw) if found else None
     return says if isinstance(says, str) else None
@@ -120,16 +120,16 @@ def _entries(lines: Sequence[str]) -> tuple[Entry, ...]:
             continue
         if line[0] == " " or stripped == "-" or line.startswith("- "):
             if not entries or entries[-1].key is None:
-                raise BrokenProperties(f"line {number} of the properties belongs to none")
+                raise BrokenNote(f"line {number} of the properties belongs to none")
             entries[-1] = Entry(entries[-1].key, entries[-1].raw + "".join(loose) + line)
             loose = []
             continue
         found = _KEY.match(line)
         if not found:
-            raise BrokenProperties(f"line {number} of the properties is no property")
+            raise BrokenNote(f"line {number} of the properties is no property")
         key = _scalar(found[1].strip()) or found[1].strip()
         if key in seen:
-            raise BrokenProperties(f"the property {key} stands there twice")
+            raise BrokenNote(f"the property {key} stands there twice")
         seen.add(key)
         entries += [Entry(None, spare) for spare in loose]
         loose = []
@@ -142,7 +142,7 @@ def _entries(lines: Sequence[str]) -> tuple[Entry, ...]:
 
 
 def _refuse_broken(one: Entry) -> None:
-    """Raise BrokenProperties for a value whose quotes or brackets do not close, or that YAML forbids to stand bare."""
+    """Raise BrokenNote for a value whose quotes or brackets do not close, or that YAML forbids to stand bare."""
     colon = _KEY.match(one.raw)
     text = one.raw[colon.end() if colon else 0 :].strip()
     first_line = text.split("\n", 1)[0].rstrip()
@@ -153,16 +153,16 @@ def _refuse_broken(one: Entry) -> None:
         if text[0] == quote:
             closed = pattern.match(text)
             if not closed or not _only_comment(text[closed.end() :]):
-                raise BrokenProperties(f"the quotes of the property {one.key} do not close")
+                raise BrokenNote(f"the quotes of the property {one.key} do not close")
             return
     if text[0] in "[{":
         rest = _after_brackets(text)
         if rest is None or not _only_comment(rest):
-            raise BrokenProperties(f"the brackets of the property {one.key} do not close")
+            raise BrokenNote(f"the brackets of the property {one.key} do not close")
         return
     plain = _COMMENT.split(first_line, maxsplit=1)[0]
     if text[0] in "]},@`%" or text.startswith(("- ", "? ")) or re.search(r":(?:\s|\Z)", plain):
-        raise BrokenProperties(f"the value of the property {one.key} needs quotes")
+        raise BrokenNote(f"the value of the property {one.key} needs quotes")
 
 
 def _only_comment(rest: str) -> bool:

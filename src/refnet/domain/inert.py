@@ -61,7 +61,7 @@ _WEB = re.compile(r"https?://\S+", re.IGNORECASE)
 _PARTED = re.compile(
     r"(?<=<)(?=[A-Za-z/!?%])|(?<=%)(?=[%>}])|(?<=\{)(?=[{%])|(?<=\})(?=\})"
     r"|(?<=\[)(?=\[)|(?<=\])(?=[\](])|(?<=!)(?=\[)|(?<=`)(?=\$?=)|(?<=``)(?=`)|(?<=~~)(?=~)"
-    rf"|(?<=:)(?:(?=:(?:\s|\Z))|(?<!http:)(?<!https:)(?=//)|(?:{_AFTER_DANGEROUS})(?=\S))",
+    rf"|(?<=:)(?:(?=:(?:[:\s]|\Z))|(?<!http:)(?<!https:)(?=//)|(?:{_AFTER_DANGEROUS})(?=\S))",
     re.IGNORECASE,
 )
 
@@ -81,6 +81,10 @@ def clean(text: str) -> str:
     if "<" in text:
         text = _without_markup(text)
     return " ".join(text.split())
+
+
+def has_invisible(text: str) -> bool:
+    return _INVISIBLE.search(text) is not None
 
 
 def inline(text: str) -> str:

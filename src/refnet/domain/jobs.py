@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from refnet.domain.crawl import FLAGS, Ask, Limits
+from refnet.domain.crawl import Ask, Limits
 from refnet.domain.packing import CITATION_BYTES, REFERENCE_BYTES, ROW_BYTES, USUAL_REFERENCES, Load, pack
 from refnet.domain.papers import ListName
 
@@ -106,7 +106,9 @@ def choose(queued: Sequence[Job], limits: Limits) -> Wave | None:
     shared = [job for job in queued if job.share is not None]
     if shared:
         share = min(job.share or 1 for job in shared)
-        group = _alike(sorted((job for job in shared if job.share == share), key=lambda job: job.paper_id))
+        # Of two halves the one that failed less often, unmixed: one bad paper must not keep the other half waiting.
+        halves = sorted((job for job in shared if job.share == share), key=lambda job: (job.faults, job.paper_id))
+        group = _alike([job for job in halves if job.faults == halves[0].faults])
         return _wave(group, share, limits)
     for group in (
         [job for job in queued if Ask.CITATIONS in job.ask],
@@ -125,16 +127,18 @@ def _alike(jobs: Sequence[Job]) -> list[Job]:
 def _wave(jobs: Sequence[Job], most: int, limits: Limits) -> Wave:
     ask = jobs[0].ask.batch
     if not ask:
-        job = jobs[0]
-        return Wave((job,), ask, next(name for name, (_, paged) in FLAGS.items() if paged in job.ask))
+        return Wave((jobs[0],), ask, jobs[0].ask.next_list)
     most = min(most, limits.ids)
     if Ask.CITATIONS in ask:
         unknown = [job for job in jobs if job.citation_count is None]
         if len(unknown) > MOST_UNKNOWN:
             # Their citation lists could overflow the source's cap unseen: ask for everything else, which tells the
-            # counts.
+            # counts. A source that does not tell them then is not asked again.
             without = ask & ~Ask.CITATIONS
-            return Wave(tuple(unknown[:most]), without or Ask.DETAILS)
+            if without:
+                return Wave(tuple(unknown[:most]), without)
+            left_out = set(unknown[MOST_UNKNOWN:])
+            jobs = [job for job in jobs if job not in left_out]
     by_id = {job.paper_id: job for job in jobs}
     chosen = (
         pack((job.load() for job in jobs), _with_ids(limits, most))

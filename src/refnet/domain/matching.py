@@ -34,10 +34,14 @@ _MAX_TITLE = 2_000
 #: The tags that titles are found with; what else stands between < and > is the title's own.
 _TAG = re.compile(
     r"</?(?:(?:mml|jats|m):[a-z]{1,20}|m[a-z]{1,8}|[abiupq]|em|strong|su[bp]|inf|span|div|br|font|small|big|tt|sc|scp|"
-    r"nobr|italic|bold|title)(?:\s[^<>]{0,200})?\s?/?>",
+    r"nobr|italic|bold|title)(?:\s[^<>=]{0,50}=[^<>]{0,200})?\s?/?>",
     re.IGNORECASE,
 )
-_LATEX = re.compile(r"\\(?:[a-zA-Z]{1,30}\*?|.)")
+_BREAK = re.compile(r"<(?:br|/p|/div|/title)\s?/?>", re.IGNORECASE)
+_LATEX = re.compile(r"\\(?:([a-zA-Z]{1,30})\*?|.)")
+#: Unicode says lamda where TeX and everybody else say lambda.
+_GREEK = {unicodedata.name(chr(c), "").replace("LAMDA", "LAMBDA"): chr(c) for c in range(0x391, 0x3CA)}
+_GREEK_NAMES = {letter: name.split()[-1].lower() for name, letter in _GREEK.items() if "SMALL" in name}
 _FORMERLY = re.compile(r"(?:retracted(?: article)?|withdrawn|retraction note)\s*[:.]\s*", re.IGNORECASE)
 _SUBTITLE = re.compile(r"\s*(?:[:：]|\s[-–—]|[–—]|\?(?=\s)|\.(?=\s))\s*")
 _WORD = re.compile(r"[^\W_]+")
@@ -68,30 +72,36 @@ _GENERIC = re.compile(
 
 
 def why_not_same(seed: Seed, title: str, year: int | None, authors: Sequence[Author]) -> str | None:
-    """Why the paper found is not the one that `seed` names by title, in words for the user; None if it is."""
-    found = shown(plain_title(title))
-    near = f"the nearest title is {found}" + (f" ({year})" if year is not None else "")
+    """Why the paper found is not the one that `seed` names by title, to stand behind its title; None if it is."""
     author = _same_author(seed.family, authors)
     sure = author is True
     if not (
         _same_title(seed.title or "", title, sure=sure)
         or (sure and seed.year is not None and seed.year == year and _differ_in_subtitle(seed.title or "", title))
     ):
-        return near
+        return "its title is another"
     if author is False:
-        return f"{near}, whose first author is {shown(family_name(authors[0].name))}, not {shown(seed.family or '')}"
+        return f"its first author is {shown(family_name(authors[0].name))}, not {shown(seed.family or '')}"
     if seed.year is not None and year is not None and abs(seed.year - year) > MAX_YEARS_APART:
-        return f"the nearest paper, {found}, is from {year}, not {seed.year}"
+        return f"it is from {year}, not {seed.year}"
     if author is None and _GENERIC.fullmatch(" ".join(_words(title))):
-        return f"many papers are called {found}, and no author tells which is meant"
+        return "many papers have this title, and no author tells which is meant"
     return None
 
 
 def plain_title(title: str) -> str:
-    """The title without tags, entities, TeX commands and line breaks, else as it was."""
-    text = _TAG.sub("", html.unescape(title[:_MAX_TITLE]))
-    text = _LATEX.sub("", text) if "\\" in text else text
-    return " ".join(re.sub(r"[{}$]", "", text).split())
+    """The title without tags, entities, line breaks and TeX, of which Greek letters stay; cut at 2,000 characters."""
+    text = _TAG.sub("", _BREAK.sub(" ", html.unescape(title[:_MAX_TITLE])))
+    text = _LATEX.sub(_greek, text)
+    # A single dollar is money.
+    text = re.sub(r"[{}$]" if text.count("$") % 2 == 0 else r"[{}]", "", text)
+    return " ".join(text.split())
+
+
+def _greek(command: re.Match[str]) -> str:
+    name = command[1] or ""
+    size = "CAPITAL" if name[:1].isupper() else "SMALL"
+    return unicodedata.normalize("NFC", _GREEK.get(f"GREEK {size} LETTER {name.upper()}", ""))
 
 
 def _same_title(one: str, other: str, *, sure: bool) -> bool:
@@ -131,16 +141,12 @@ def _folded(text: str) -> str:
     base = ""
     for c in unicodedata.normalize("NFD", text.casefold()):
         if unicodedata.combining(c):
-            if base.isascii() or _is_greek(base):
+            if base.isascii() or base in _GREEK_NAMES:
                 continue
         else:
             base = c
-        pieces.append(unicodedata.name(base).split()[-1].lower() if c is base and _is_greek(c) else c)
+        pieces.append(_GREEK_NAMES.get(c, c))
     return unicodedata.normalize("NFC", "".join(pieces)).translate(_LETTERS)
-
-
-def _is_greek(c: str) -> bool:
-    return "α" <= c <= "ω"
 
 
 def _joined(words: list[str]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from refnet.domain import frontmatter
-from refnet.domain.frontmatter import BrokenProperties, Entry, Value
+from refnet.domain.frontmatter import BrokenNote, Entry, Value
 from refnet.domain.note_text import Rendered, to_text
 from refnet.domain.note_words import LANGUAGES, SECTIONS
 from refnet.domain.notes import Baseline
@@ -83,14 +83,14 @@ def was_written(baseline: Baseline) -> bool:
 def undo_rename(text: str, renames: Mapping[str, str], baseline: Baseline) -> Digests:
     """The baseline of a note after Obsidian followed renamed notes in its links: what it changed for that is still ours.
 
-    `renames` are the new names by the old ones. Where the note's properties are broken, the baseline is as it was.
+    `renames` are the new names by the old ones. Where the note is broken, the baseline is as it was.
     """
     digests = dict(baseline.parts)
     if not any(f"[[{new}" in text for new in renames.values()):
         return digests
     try:
         blocks = _blocks(frontmatter.split(text).body)
-    except BrokenProperties:
+    except BrokenNote:
         return digests
     for block in blocks:
         before = block.lines
@@ -114,9 +114,9 @@ def merge(existing: str | None, rendered: Rendered, baseline: Baseline | None) -
         return Merged(fresh, new)
     try:
         head = frontmatter.split(existing)
-    except BrokenProperties as broken:
+        return _Merge(rendered, baseline, new, "\r\n" if "\r\n" in existing else "\n").run(head)
+    except BrokenNote as broken:
         return Merged(existing, dict(baseline.parts) if baseline else {}, problem=str(broken))
-    return _Merge(rendered, baseline, new, "\r\n" if "\r\n" in existing else "\n").run(head)
 
 
 class _Merge:
@@ -209,9 +209,9 @@ class _Merge:
         self._lead(blocks[0])
         for key in SECTIONS:
             part = f"section:{key}"
-            if part in held and (part in self._new or part in self._old):
+            if part in held:
                 self._section(blocks, held[part], part, key)
-            elif part not in held and not self._missing_stays(part) and part in self._new:
+            elif not self._missing_stays(part) and part in self._new:
                 self._insert_section(blocks, key)
         return "".join(block.heading + "".join(block.lines) for block in blocks)
 
@@ -220,6 +220,8 @@ class _Merge:
         for key in SECTIONS:
             part = f"section:{key}"
             digests = self._known(part)
+            if not digests:
+                continue  # a heading that we use elsewhere, but not in this note
             named = [
                 block for block in blocks if block.part is None and block.level == 2 and _key_of(block.heading) == key
             ]
@@ -325,7 +327,7 @@ class _Merge:
 
 
 def _blocks(text: str) -> list[_Block]:
-    """Take a body apart at its headings; those inside fenced code are none."""
+    """Take a body apart at its headings; those inside fenced code are none. Raises BrokenNote for code that never ends."""
     blocks = [_Block("", 0, [])]
     fence = ""
     for line in re.split(r"(?<=\n)", text):
@@ -341,6 +343,8 @@ def _blocks(text: str) -> list[_Block]:
             blocks.append(_Block(line, len(heading[1]), []))
             continue
         blocks[-1].lines.append(line)
+    if fence:
+        raise BrokenNote("a block of code in it begins and never ends")
     return blocks
 
 
@@ -359,9 +363,9 @@ def _key_of(heading: str) -> str | None:
 
 
 def _find(lines: Sequence[str], digests: Sequence[str]) -> tuple[int, int] | None:
-    """Where among `lines` a text with one of `digests` stands, as from and to."""
+    """Where among `lines` a text with one of `digests` stands, as from and to; the longest, since one may be a part of another."""
     wanted = {digest for digest in digests if digest != ABSENT}
-    for size in sorted({int(digest.rpartition(".")[2]) for digest in wanted}):
+    for size in sorted({int(digest.rpartition(".")[2]) for digest in wanted}, reverse=True):
         for start in range(len(lines) - size + 1):
             if lines[start].strip() and _digest_lines(lines[start : start + size]) in wanted:
                 return start, start + size
@@ -385,7 +389,7 @@ def _digest(text: str) -> str:
 
 
 def foreign_edits(text: str, baseline: Baseline) -> tuple[str, ...]:
-    """The parts of a note that are no longer what refnet wrote, or are gone. Raises BrokenProperties."""
+    """The parts of a note that are no longer what refnet wrote, or are gone. Raises BrokenNote."""
     head = frontmatter.split(text)
     says = {entry.key: _digest_value(frontmatter.value_of(entry.raw)) for entry in head.entries if entry.key}
     blocks = _blocks(head.body)

@@ -68,7 +68,7 @@ def family_name(author_name: str) -> str:
     """
     name = " ".join(unicodedata.normalize("NFC", author_name[:_MAX_LENGTH]).split())
     if is_group(name):
-        return name
+        return name.rstrip(", ")
     before, comma, after = name.partition(",")
     if comma and not _SUFFIX.fullmatch(after.strip()):
         return _without_suffix(before.split())

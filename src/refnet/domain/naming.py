@@ -31,7 +31,7 @@ _JOINING = str.maketrans(
 _FORBIDDEN = re.compile("~~+|==+|[*<>:?#%\ufe00-\ufe0f\U000e0100-\U000e01ef\ue000-\uf8ff\U000f0000-\U0010fffd]+")
 _DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])\s*(?:\..*)?", re.IGNORECASE | re.DOTALL)
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f]")
-_UNLINKABLE = re.compile(r"[\[\]|#^\\/<>]|%%|%>|\{\{|\}\}|\{%|::|`|\$|\*|==|~~")
+_UNLINKABLE = re.compile(r"[\[\]|#^\\/<>]|%%|%>|\{\{|\}\}|\{%|::|`|\$|\*|==|~~|[\x85\u2028\u2029]")
 
 
 def plain_name(paper: Paper, style: NoteNames = NoteNames.AUTHOR_YEAR_TITLE) -> str:
@@ -93,13 +93,12 @@ def is_file_name(name: str) -> bool:
 
 def is_linkable(name: str) -> bool:
     """Whether `[[name]]` is a link to the note, in Obsidian, and nothing else."""
-    return is_file_name(name) and not _UNLINKABLE.search(name) and name.isprintable()
+    return is_file_name(name) and not _UNLINKABLE.search(name) and not inert.has_invisible(name)
 
 
 def _legal(text: str) -> str:
-    text = unicodedata.normalize("NFC", inert.clean(text)).translate(_JOINING)
-    text = " ".join(_FORBIDDEN.sub(" ", text).split())
-    text = text.strip(" .-_,")
+    text = " ".join(_FORBIDDEN.sub(" ", inert.clean(text).translate(_JOINING)).split())
+    text = unicodedata.normalize("NFC", text.strip(" .-_,"))
     return f"_{text}" if _DEVICE.fullmatch(text) else text
 
 

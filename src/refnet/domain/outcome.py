@@ -26,9 +26,9 @@ def overflowed(answers: list[Answer | None], limits: Limits) -> bool:
 def of_answer(answer: Answer, job: Ask, wave: Ask, *, capped: bool, limits: Limits) -> Outcome:
     """Hold the lists of an answer against its counts.
 
-    `job` is what the job asks, `wave` what its request asked. Where the request was `capped`, a list that came short
-    is asked for
-    once more in another batch before it is believed to be short.
+    `job` is what the job asks, `wave` what its request asked. Where the request was `capped`, citations that came
+    short are asked for once more in another batch before they are believed to be. Those of a hub that was not known
+    for one are left to pages: how many of them are followed must not hang on how they were first asked for.
     """
     states: dict[ListName, ListState] = {}
     again = Ask.NOTHING
@@ -36,11 +36,15 @@ def of_answer(answer: Answer, job: Ask, wave: Ask, *, capped: bool, limits: Limi
         listing = answer.listing(name)
         if nested not in wave or listing is None:
             continue
-        state = state_of(listing, answer.count(name))
-        if state is ListState.PARTIAL and name is ListName.CITATIONS and capped and Ask.ASKED_AGAIN not in job:
-            again = Ask.CITATIONS | Ask.ASKED_AGAIN
-            continue
-        states[name] = state
+        if name is ListName.CITATIONS:
+            count = answer.citation_count or 0
+            if count > limits.hub:
+                again |= Ask.PAGE_CITATIONS
+                continue
+            if capped and len(listing.rows) < count and Ask.ASKED_AGAIN not in job:
+                again |= Ask.CITATIONS | Ask.ASKED_AGAIN
+                continue
+        states[name] = state_of(listing, answer.count(name))
     remaining = needs(
         job & (Ask.DETAILS | Ask.REFERENCES | Ask.CITATIONS | Ask.EXPAND),
         fetched=Ask.DETAILS in wave,
@@ -57,7 +61,7 @@ def of_answer(answer: Answer, job: Ask, wave: Ask, *, capped: bool, limits: Limi
 def _known(name: ListName, states: Mapping[ListName, ListState], wave: Ask) -> ListState | None:
     if name in states:
         return states[name]
-    # Asked for and yet not given: as good as withheld, for asking the same again would give the same.
+    # Asked for and yet not given, or not believed: what follows of that is no matter of what is held.
     return ListState.WITHHELD if FLAGS[name][0] in wave else None
 
 
@@ -67,15 +71,16 @@ def of_page(
     """After a page: the list's state once it is finished, what the job has left to ask, and where the next page
     begins.
 
-    `have` counts the entries held after this page. Of a hub one page is enough.
+    `have` counts the entries held after this page. Of a hub the newest are enough.
     """
     rest = job & ~FLAGS[name][1]
     after = rest if rest.open else Ask.NOTHING
     if page.listing.withheld:
         return ListState.WITHHELD, after, 0
     is_hub = name is ListName.CITATIONS and (count or 0) > limits.hub
-    if is_hub and (have >= limits.newest or page.next_offset is None):
+    # By the place in the list, not by what is held: rows may be of no use, or known from elsewhere.
+    if is_hub and (page.next_offset is None or page.next_offset >= limits.newest):
         return (ListState.NEWEST if is_short(have, count) else ListState.COMPLETE), after, 0
     if page.next_offset is not None:
-        return None, job, page.next_offset
+        return None, job, page.next_offset if job.next_list is name else 0
     return (ListState.SHORT if is_short(have, count) else ListState.COMPLETE), after, 0

@@ -29,16 +29,20 @@ class Load:
 def pack(loads: Iterable[Load], limits: Limits) -> list[Load]:
     """Choose the papers of the next request so that the rest needs few requests, too.
 
-    Two limits bind, ids and citations. Taking the heaviest first alone would leave the light ones over, whose number
-    then binds. So each
-    request takes its share of the ids, and each place goes to the heaviest paper that still leaves room for the
-    lightest in the places
-    after it. A paper too heavy for any request is chosen alone.
+    Several limits bind: ids, citations, bytes. Taking the heaviest first alone would leave the light ones over, whose
+    number then binds. So each request takes its share of the ids, and each place goes to the heaviest paper that still
+    leaves room for the lightest in the places after it. A paper too heavy for any request is chosen alone, when all
+    others have gone.
     """
-    rest = sorted(loads, key=lambda load: (load.citations, load.paper_id))
+    ordered = sorted(loads, key=lambda load: (load.citations, load.paper_id))
+    rest = [load for load in ordered if load.citations <= limits.citations and load.size <= limits.size]
     if not rest:
-        return []
-    requests = max(_ceil(len(rest), limits.ids), _ceil(sum(load.citations for load in rest), limits.citations))
+        return ordered[:1]
+    requests = max(
+        _ceil(len(rest), limits.ids),
+        _ceil(sum(load.citations for load in rest), limits.citations),
+        _ceil(sum(load.size for load in rest), limits.size),
+    )
     places = _ceil(len(rest), requests)
     weights = [load.citations for load in rest]
     # The papers taken always lie above the lightest ones, for which room is kept; so these sums stay true while
@@ -47,7 +51,7 @@ def pack(loads: Iterable[Load], limits: Limits) -> list[Load]:
     chosen: list[Load] = []
     room, size = limits.citations, limits.size
     while len(chosen) < places and rest:
-        after = places - len(chosen) - 1
+        after = min(places - len(chosen), len(rest)) - 1
         fits = bisect_right(weights, room - lightest[after])
         if fits <= after:
             # Not even the lightest fit into all places: fill what room there is from below.
@@ -56,14 +60,18 @@ def pack(loads: Iterable[Load], limits: Limits) -> list[Load]:
             break
         load = rest[fits - 1]
         if load.size > size:
-            break
+            # The long ones wait for another request; shorter ones may still fit.
+            rest = [load for load in rest if load.size <= size]
+            weights = [load.citations for load in rest]
+            lightest = [0, *accumulate(weights[:places])]
+            continue
         chosen.append(load)
         room -= load.citations
         size -= load.size
         del rest[fits - 1], weights[fits - 1]
         if fits <= after:
             lightest = [0, *accumulate(weights[:places])]
-    return chosen or rest[:1]
+    return chosen
 
 
 def _ceil(amount: int, by: int) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from refnet.domain import inert
 from refnet.domain.errors import UnreadableDocument
-from refnet.domain.frontmatter import BrokenProperties, property_of
+from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.merge import foreign_edits, was_written
 from refnet.pipeline.generate import INDEX
 from refnet.pipeline.standing import Standing
@@ -54,7 +54,7 @@ def check(store: NoteStore, vault: LinkedVault) -> list[Finding]:
             text = vault.read(name) or ""
             told = property_of(text, "paper_id")
             edits = _edits(text, standing, paper_of.get(name), where)
-        except (UnreadableDocument, BrokenProperties) as error:
+        except (UnreadableDocument, BrokenNote) as error:
             findings.append(Finding("unreadable", where, f"{error}", fault=name in paper_of))
             continue
         if told:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from refnet.domain import inert
 from refnet.domain.errors import UnreadableDocument
-from refnet.domain.frontmatter import BrokenProperties, property_of
+from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.index_text import NAME, Census, index_text
 from refnet.domain.merge import Digests, Merged, merge, pending
 from refnet.domain.naming import NoteNames
@@ -170,7 +170,7 @@ class _Writing:
                 if holder and holder != inert.value(paper_id):
                     self.problems.append(f"{content.name}: the file holds the note of another paper, {holder}.")
                     return None
-        except (UnreadableDocument, BrokenProperties) as error:
+        except (UnreadableDocument, BrokenNote) as error:
             self.problems.append(f"{content.name}: {error}")
             return None
         return _Draft(content, rendered, before, merged, baseline)

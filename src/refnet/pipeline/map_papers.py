@@ -25,6 +25,9 @@ from refnet.ports import CrawlStore, NoteStore, Pace, PaperSource, Progress, Sum
 class MapStore(CrawlStore, NoteStore, SummaryStore, Protocol):
     """Everything that the main job keeps."""
 
+    def collected(self, crawl_id: int) -> list[str]:
+        """Ids of the collected papers of a crawl, sorted."""
+
 
 @dataclass(frozen=True, slots=True)
 class MapRequest:
@@ -44,13 +47,17 @@ class MapRequest:
 
 @dataclass(frozen=True, slots=True)
 class MapReport:
-    """What the main job did; `requests` are this run's, every other count the whole crawl's."""
+    """What the main job did; `requests` are this run's, every other count the whole crawl's.
+
+    `notes` stand in the vault for papers of this crawl; `vault` counts those of all crawls that the vault holds.
+    """
 
     crawl_id: int
     seeds: Sequence[tuple[str, str, str]]
     papers: int
     citations: int
     summaries: int
+    notes: int
     missing: Sequence[str]
     dead: Sequence[DeadLetter]
     unresolved: Sequence[Unresolved]
@@ -173,6 +180,7 @@ class Mapper:
             papers=crawl.collected,
             citations=crawl.citations,
             summaries=summaries,
+            notes=len(set(self.store.collected(crawl_id)).difference(notes.deleted)),
             missing=self.store.missing(crawl_id),
             dead=dead,
             unresolved=self._resolution.unresolved,

@@ -59,6 +59,7 @@ class Patience:
 
         Raises ConfigurationError where the key never worked in this process, CredentialsRejected where it did.
         """
+        self._ever_reached = True
         self._refusals += 1
         if self._refusals < 2:
             return

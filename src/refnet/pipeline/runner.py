@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 from refnet.domain.crawl import Ask
 from refnet.domain.errors import (
@@ -15,6 +16,7 @@ from refnet.domain.errors import (
     RefnetError,
     RequestTooLarge,
     SourceUnavailable,
+    StoreUnavailable,
     TransientError,
 )
 from refnet.domain.jobs import MOST_ATTEMPTS, Wave
@@ -61,28 +63,34 @@ class Runner:
         if wave is None:
             return False
         try:
+            self._work(wave, crawl_id)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            # Whoever stops the work here did not die of it: the papers go back at once and whole, not in halves as
+            # after a crash. Nothing is left to give back where their fate is decided already.
+            with suppress(RefnetError):
+                self._store.release(wave, share=_share(wave))
+            raise
+        return True
+
+    def _work(self, wave: Wave, crawl_id: int | None) -> None:
+        try:
             record = self._ask(wave)
+            self._patience.succeeded()
+            record()
+        except StoreUnavailable:
+            raise
         except TransientError as error:
-            self._unavailable(wave, error)
+            self._unavailable(wave, error, crawl_id)
         except CredentialsRejected as error:
-            self._store.release(wave)
+            self._store.release(wave, share=_share(wave))
             self._patience.refused(error)
         except PermanentError as error:
             self._patience.succeeded()
             self._refused(wave, error)
         except RefnetError:
-            self._store.release(wave)
             raise
         except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
             self._bug(wave, error)
-        except BaseException:
-            # Ctrl-C: the papers go back at once and whole, not in halves as after a crash.
-            self._store.release(wave)
-            raise
-        else:
-            self._patience.succeeded()
-            self._record(wave, record)
-        return True
 
     def _ask(self, wave: Wave) -> Callable[[], None]:
         """Make the request, and return what stores its answer."""
@@ -98,46 +106,58 @@ class Runner:
             page = None
         return lambda: self._store.record_page(wave, page, limits)
 
-    def _record(self, wave: Wave, record: Callable[[], None]) -> None:
-        try:
-            record()
-        except RefnetError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
-            self._bug(wave, error)
-
-    def _unavailable(self, wave: Wave, error: TransientError) -> None:
-        """The source is down:
-
-        no attempt is charged. An answer that may be this request's own fault is looked at more closely.
+    def _unavailable(self, wave: Wave, error: TransientError, crawl_id: int | None) -> None:
+        """The source is down: no attempt is charged. An answer that may be this request's own fault is looked at more
+        closely.
         """
         if isinstance(error, SourceUnavailable) and error.own_fault_possible:
-            self._fault(wave, error)
+            self._fault(wave, error, crawl_id)
         else:
             self._store.release(wave, share=_share(wave))
         self._patience.failed(error)
 
-    def _fault(self, wave: Wave, error: RefnetError) -> None:
+    def _fault(self, wave: Wave, error: RefnetError, crawl_id: int | None) -> None:
         """Twice for the same papers, and another request succeeded in between: then it is this request's own fault,
         and it is halved.
 
-        Where there was no other request to tell, the first half is tried as one.
+        Where there was no other request to tell, the first half is tried as one, then the second; and where no paper
+        is left that could tell, one that is known to be well.
         """
         successes = self._pace.successes()
         marks = [job.faulted_at for job in wave.jobs if job.faulted_at is not None]
+        share = _share(wave)
         if not marks:
-            self._store.release(wave, share=_share(wave), faulted_at=successes)
+            self._store.release(wave, share=share, faulted_at=successes)
             return
+        halved = share is not None or wave.alone
         proven = successes > max(marks)
-        if wave.alone:
-            if proven:
-                self._charge(wave, error, successes)
-            else:
-                self._store.release(wave, share=1, faulted_at=max(marks))
-        elif proven or _share(wave) is None:
+        if halved and not proven and self._is_last(crawl_id):
+            self._probe(wave, crawl_id)
+            successes = self._pace.successes()
+            proven = successes > max(marks)
+        if proven and wave.alone:
+            self._charge(wave, error, successes)
+        elif proven or not halved:
             self._store.release(wave, share=_half(wave), faulted_at=successes)
         else:
-            self._store.release(wave, share=_share(wave), faulted_at=max(marks))
+            # The others that are due come first.
+            self._store.release(wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks))
+
+    def _is_last(self, crawl_id: int | None) -> bool:
+        """Whether no other paper of the crawl is due. Where many crawls are worked on, others tell soon enough."""
+        if crawl_id is None:
+            return False
+        due = self._store.next_due(crawl_id)
+        return due is None or due > 0
+
+    def _probe(self, wave: Wave, crawl_id: int | None) -> None:
+        """Ask for a seed's details, or for those of the paper whose lists fail; only whether they come is of interest."""
+        seeds = [] if crawl_id is None else [seed.paper_id for seed in self._store.seeds(crawl_id)]
+        known = [paper_id for paper_id in seeds if paper_id not in wave.paper_ids]
+        if known or wave.page or wave.ask != Ask.DETAILS:
+            with suppress(TransientError, PermanentError):
+                self._source.fetch(known[:1] or wave.paper_ids[:1], Ask.DETAILS)
+                self._patience.succeeded()
 
     def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None) -> None:
         """A single paper failed by itself: one attempt, growing waits, buried at the last."""

@@ -13,7 +13,8 @@ from refnet.domain.crawls import CrawlSeed
 from refnet.domain.errors import (
     CredentialsRejected,
     NothingMatched,
-    RequestRefused,
+    PermanentError,
+    RequestTooLarge,
     SourceUnavailable,
     TransientError,
 )
@@ -86,33 +87,51 @@ class SeedResolver:
                     reasons[index] = f"{_SOURCE} knows no paper {text}"
 
     def _fetch(self, texts: list[str], ask: Ask) -> dict[str, Answer | None]:
-        answers = self._fetch_once(texts, ask)
-        if answers is None and len(texts) > 1:
-            # One bad identifier spoils a request; two halves tell whether that is so, or none is known.
+        answers: dict[str, Answer | None] = dict.fromkeys(texts)
+        found = self._fetch_once(texts, ask)
+        answers |= found or {}
+        # One bad identifier spoils a request. Two halves tell whether that is so, and where it is; or none is known.
+        while found is None and len(texts) > 1:
             middle = len(texts) // 2
-            parts = [self._fetch_once(part, ask) or dict.fromkeys(part) for part in (texts[:middle], texts[middle:])]
-            answers = parts[0] | parts[1]
-        answers = answers or dict.fromkeys(texts)
-        self._store.record_seeds(
-            {text: answer for text, answer in answers.items() if answer is not None}, ask, self._source.limits
-        )
+            spoilt = []
+            for part in (texts[:middle], texts[middle:]):
+                found = self._fetch_once(part, ask)
+                answers |= found or {}
+                if found is None:
+                    spoilt.append(part)
+            if len(spoilt) != 1:
+                break
+            found, texts = None, spoilt[0]
         return answers
 
     def _fetch_once(self, texts: list[str], ask: Ask) -> dict[str, Answer | None] | None:
-        """None when the source says that it knows none of them."""
+        """The answers, which are stored, too; None when the source says that it knows none of them."""
         while True:
             try:
                 request = partial(self._source.fetch, texts, ask)
                 rows = self._call(request, patient_with_faults=Ask.CITATIONS not in ask)
-                return dict(zip(texts, rows, strict=True))
             except NothingMatched:
                 return None
-            except (SourceUnavailable, RequestRefused):
+            except (SourceUnavailable, PermanentError) as error:
                 # A paper with a great many citations makes the request itself fail. Ask without them: their count
                 # decides what is next.
-                if Ask.CITATIONS not in ask:
-                    raise
-                ask &= ~Ask.CITATIONS
+                if Ask.CITATIONS in ask:
+                    ask &= ~Ask.CITATIONS
+                elif not isinstance(error, RequestTooLarge):
+                    return None
+                elif len(texts) > 1:
+                    middle = len(texts) // 2
+                    parts = (texts[:middle], texts[middle:])
+                    return {key: row for part in parts for key, row in (self._fetch_once(part, ask) or {}).items()}
+                elif Ask.REFERENCES in ask:
+                    ask &= ~Ask.REFERENCES
+                else:
+                    return None
+            else:
+                answers = dict(zip(texts, rows, strict=True))
+                found = {text: answer for text, answer in answers.items() if answer is not None}
+                self._store.record_seeds(found, ask, self._source.limits)
+                return answers
 
     def _by_title(self, seeds: Sequence[Seed], found: dict[int, str], reasons: dict[int, str]) -> None:
         for index, seed in enumerate(seeds):
@@ -120,7 +139,11 @@ class SeedResolver:
                 continue
             title = seed.title
             self._progress.show("resolving seeds", requests=self._source.requests)
-            match = self._call(partial(self._source.match, title))
+            try:
+                match = self._call(partial(self._source.match, title))
+            except PermanentError as error:
+                reasons[index] = str(error)
+                continue
             if match is None:
                 reasons[index] = f"{_SOURCE} finds no paper of this title"
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from refnet.domain import inert, naming
 from refnet.domain.errors import UnreadableDocument
-from refnet.domain.frontmatter import BrokenProperties, property_of
+from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.merge import undo_rename, was_written
 from refnet.domain.naming import NoteNames
 from refnet.domain.notes import Baseline
@@ -87,7 +87,7 @@ class Standing:
         for name in sorted(self.present - set(self.names.values())) if missing else ():
             try:
                 paper_id = missing.get(property_of(vault.read(name) or "", "paper_id") or "")
-            except (UnreadableDocument, BrokenProperties):
+            except (UnreadableDocument, BrokenNote):
                 continue  # nobody's note as far as we can tell
             if paper_id is not None:
                 moved.setdefault(paper_id, name)

@@ -9,11 +9,10 @@ from refnet.adapters.bibliography.entry import Broken, Entry, resolve
 from refnet.adapters.bibliography.text import MAX_ENTRIES, read_text, unreadable
 from refnet.domain.seeds import Seed, Unresolved
 
+__all__ = ["read_bibliography"]
 
 #: where an entry begins in BibTeX, in RIS and in Web of Science's form
 _BEGINNINGS = re.compile(r"@\w{0,50}[ \t]{0,10}[{(]|\nTY[ \t]{1,4}-|\nPT ")
-
-__all__ = ["read_bibliography"]
 
 
 def read_bibliography(path: Path) -> tuple[list[Seed], list[Unresolved]]:

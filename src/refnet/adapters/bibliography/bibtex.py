@@ -46,7 +46,7 @@ class _Found:
 
 def read_bibtex(text: str) -> list[Entry | Broken]:
     """Each entry of the file in order. Entries whose lines are all commented out with % are none."""
-    library = bibtexparser.entrypoint.parse_string(_without_comments(text), parse_stack=[])
+    library = bibtexparser.entrypoint.parse_string(_without_asides(text), parse_stack=[])
     strings: dict[str, str] = {}
     found: list[_Found | Broken] = []
     for block in map(_unwrapped, library.blocks):
@@ -66,13 +66,14 @@ def read_bibtex(text: str) -> list[Entry | Broken]:
     return entries
 
 
-def _without_comments(text: str) -> str:
+def _without_asides(text: str) -> str:
     """Without commented-out entries and commented-out lines inside entries; the count of lines stays.
 
     BibTeX itself knows no comments, but BibLaTeX does, and nobody means to cite what is commented out. A line
     in which braces do not pair is left alone: it may be the end of an abstract.
     """
-    lines = text.split("\n")
+    # Nor does an address (me@home (2020)) begin an entry. NFKC, which titles are compared in, undoes this.
+    lines = re.sub(r"(?<=\w)@(?=\w{1,50}[ \t]?[({])", "\N{FULLWIDTH COMMERCIAL AT}", text).split("\n")
     within = False
     for number, line in enumerate(lines):
         if not line.lstrip().startswith("%"):

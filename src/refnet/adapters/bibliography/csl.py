@@ -31,8 +31,10 @@ def read_csl(path: Path, text: str) -> list[Entry | Broken]:
         document = json.loads(text)
     except RecursionError:
         raise unreadable(path, "is nested too deeply to be CSL-JSON: export the library again") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise unreadable(path, f"is not valid JSON ({error}): export the library again") from None
+    except ValueError:  # Python's guard against numbers of many thousand digits
+        raise unreadable(path, "holds a number that is too long: export the library again") from None
     if isinstance(document, dict):
         items = document.get("items", [document] if "title" in document and "type" in document else None)
     else:

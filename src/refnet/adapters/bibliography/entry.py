@@ -13,6 +13,7 @@ from refnet.domain.matching import family_name, plain_title
 from refnet.domain.seeds import Identifier, Seed, Unresolved
 
 _YEAR = re.compile(r"(?<![0-9])(?:1[4-9]|20)[0-9]{2}(?![0-9])")
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_FIELD = 10_000
 
 
@@ -43,11 +44,11 @@ class Broken:
 
 def resolve(file: str, entry: Entry | Broken) -> Seed | Unresolved:
     """The seed that an entry is, if it names a paper by an id or a title."""
-    source = f"{file}: {entry.name}"
+    source = _inert(f"{file}: {entry.name}")
     if isinstance(entry, Broken):
         return Unresolved(source, entry.why)
     identifiers = _identifiers(entry.claims)
-    title = plain_title(entry.title)
+    title = _inert(plain_title(entry.title))
     usable = sum(c.isalnum() for c in title) >= 2 and len(entry.title) <= MAX_LENGTH
     if not identifiers and not usable:
         return Unresolved(source, _why_nameless(entry))
@@ -57,9 +58,14 @@ def resolve(file: str, entry: Entry | Broken) -> Seed | Unresolved:
         identifiers=identifiers,
         title=title if usable else None,
         year=int(year[0]) if year else None,
-        family=family_name(plain_title(entry.first_author)) or None,
-        citekey=entry.citekey or None,
+        family=family_name(_inert(plain_title(entry.first_author))) or None,
+        citekey=_inert(entry.citekey or "") or None,
     )
+
+
+def _inert(text: str) -> str:
+    """Without control characters and halves of characters, which neither a terminal nor UTF-8 can take."""
+    return _STEERING.sub(" ", text).strip()
 
 
 def first_of(values: Iterable[object]) -> str:

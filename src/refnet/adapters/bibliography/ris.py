@@ -19,6 +19,8 @@ from refnet.adapters.bibliography.entry import Broken, Entry, first_of
 _RIS_TAG = re.compile(r"([A-Z][A-Z0-9])[ \t]{1,4}-(?:[ \t]|$)")
 _WOS_TAG = re.compile(r"[A-Z][A-Z0-9] ")
 _KEY = re.compile(r"\S{1,200}")
+#: of one tag; the first few hold what there is
+_MAX_TEXTS = 100
 _TITLES = ("title", "primary_title", "document_title", "translated_title", "short_title")
 _KINDS = (
     ("doi", "doi"),
@@ -140,4 +142,4 @@ def _claims(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _texts(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
-    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+    return [text for text in value[:_MAX_TEXTS] if isinstance(text, str)] if isinstance(value, list) else []

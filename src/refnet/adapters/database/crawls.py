@@ -290,11 +290,14 @@ def _members(crawl_id: int, *, missing: bool) -> Select[str]:
 
 
 def incomplete(connection: Connection, crawl_id: int) -> list[Incomplete]:
-    """Lists of the collected papers that were asked for and came short, by paper id."""
+    """Lists of the collected papers that this crawl asks for and that came short, by paper id."""
+    followed = and_(crawl_papers.c.depth < crawls.c.depth, crawls.c.direction != Direction.REFERENCES.value)
     query = (
         select(lists)
         .join(crawl_papers, crawl_papers.c.paper_id == lists.c.paper_id)
+        .join(crawls, crawls.c.id == crawl_papers.c.crawl_id)
         .where(
+            or_(lists.c.list == ListName.REFERENCES.value, followed),
             crawl_papers.c.crawl_id == crawl_id,
             crawl_papers.c.missing.is_(False),
             lists.c.state != ListState.COMPLETE,

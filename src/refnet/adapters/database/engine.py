@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +17,20 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
+#: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
+_REFUSED = re.compile(r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied")
 
 
 def database_url(text: str) -> URL:
     """The URL as SQLAlchemy takes it; `postgresql://` means psycopg 3. Raises ConfigurationError."""
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):
+        # Not from the error: its text may hold a part of the password.
         raise ConfigurationError(
-            "DATABASE_URL is not a database URL. Write sqlite:////path/to/file.db or postgresql://user:password@host:5432/name."
-        ) from error
+            "DATABASE_URL is not a database URL. Write sqlite:////path/to/file.db or postgresql://user:password@host:5432/name "
+            "(a password with : / @ ? # in it percent-encoded)."
+        ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -35,6 +40,11 @@ def database_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ConfigurationError("DATABASE_URL names no file. Write sqlite:////path/to/file.db.")
     return url
+
+
+def shown(url: URL) -> str:
+    """The URL for a message, without anything secret: a password may stand in its query, too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -122,11 +132,14 @@ def translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _translation(error, engine) from error
+        said = _translation(error, engine)
+        if said is error:
+            raise
+        raise said from error
 
 
 def _translation(error: DBAPIError, engine: Engine) -> Exception:
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     file = sqlite_file(engine.url)
     cause = error.orig
     if file is not None:
@@ -156,7 +169,7 @@ def _translation(error: DBAPIError, engine: Engine) -> Exception:
     state = getattr(cause, "sqlstate", None) or ""
     if state.startswith("53100"):
         return StorageFull(f"No room is left on the server of {where}.")
-    if state.startswith("28") or state == "3D000":
+    if state.startswith("28") or state == "3D000" or (not state and _REFUSED.search(str(cause))):
         return ConfigurationError(f"The database server refuses {where}: {_first_line(cause)}")
     if (
         error.connection_invalidated

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
@@ -28,10 +28,12 @@ _UNHELD: dict[str, Any] = {"owner": None, "claim": None, "lease_until": None}
 def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: float) -> None:
     """Queue jobs, or add to what queued ones ask. A finished job is queued afresh; a dead one stays dead.
 
-    What is added to a running job is not lost: its owner sees the row's present ask when it settles.
+    What is added to a running job is not lost: its owner sees the row's present ask when it settles. A place within
+    the pages of one list means nothing for another list.
     """
     rows = [(stage, paper_id, JobState.QUEUED, int(asks[paper_id]), 0, 0, 0, 0, now, now) for paper_id in sorted(asks)]
     done = f"jobs.state = '{JobState.DONE}'"
+    pages = int(Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS)
     upsert(
         connection,
         jobs,
@@ -39,7 +41,7 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
         rows,
         f"""(stage, paper_id) DO UPDATE SET
             ask = CASE WHEN {done} THEN excluded.ask ELSE jobs.ask | excluded.ask END,
-            "offset" = CASE WHEN {done} THEN 0 ELSE jobs."offset" END,
+            "offset" = CASE WHEN {done} OR excluded.ask & {pages} & ~jobs.ask <> 0 THEN 0 ELSE jobs."offset" END,
             attempts = CASE WHEN {done} THEN 0 ELSE jobs.attempts END,
             losses = CASE WHEN {done} THEN 0 ELSE jobs.losses END,
             state = CASE WHEN {done} THEN excluded.state ELSE jobs.state END,
@@ -109,7 +111,9 @@ def held(connection: Connection, wave: Wave) -> dict[str, Ask]:
 
     lost ones are left out. Locks their rows.
     """
-    rows = connection.execute(select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).with_for_update())
+    # In the order in which `enqueue` takes them, so that the two never wait for each other.
+    mine = select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).order_by(jobs.c.paper_id).with_for_update()
+    rows = connection.execute(mine)
     return {row.paper_id: Ask(row.ask) for row in rows}
 
 
@@ -194,15 +198,17 @@ def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int
 
     one that ran alone is charged, and buried at the third time.
     """
-    running = and_(jobs.c.state == JobState.RUNNING, which)
-    if not connection.execute(select(exists().where(running))).scalar():
+    # Past rows that another transaction is at: it settles them, or frees them itself.
+    lost = select(jobs.c.id).where(jobs.c.state == JobState.RUNNING, which).with_for_update(skip_locked=True)
+    ids = connection.execute(lost).scalars().all()
+    if not ids:
         return 0
     alone = jobs.c.share == 1
     losses = jobs.c.losses + case((alone, 1), else_=0)
     given_up = losses >= MOST_LOSSES
     result = connection.execute(
         update(jobs)
-        .where(running)
+        .where(jobs.c.id.in_(ids))
         .values(
             state=case((given_up, JobState.DEAD.value), else_=JobState.QUEUED.value),
             reason=case((given_up, f"Its process died {MOST_LOSSES} times while it ran alone."), else_=jobs.c.reason),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from refnet.adapters.database.engine import translated
-from refnet.domain.errors import Busy, ConfigurationError, StorageFull
+from refnet.adapters.database.engine import shown, translated
+from refnet.domain.errors import Busy, ConfigurationError, RefnetError, StorageFull
 
 
 @contextmanager
@@ -25,11 +25,7 @@ def one_at_work(database: Path) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"No room is left for {path}.") from error
-        raise ConfigurationError(
-            f"The lock {path} cannot be made ({error.strerror}). Check the folder and its permissions."
-        ) from error
+        raise _failed(path, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,11 +36,24 @@ def one_at_work(database: Path) -> Iterator[None]:
                 f"{who.capitalize()} is at work on {database}. Wait until it has finished, or give this one a database "
                 "of its own (REFNET_DATA_DIR)."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _failed(path, error) from error
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _failed(path, error) from error
         yield
     finally:
         os.close(descriptor)
+
+
+def _failed(path: Path, error: OSError) -> RefnetError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(f"No room is left for {path}. Free some space and run the same command again.")
+    return ConfigurationError(
+        f"The lock {path} cannot be made ({error.strerror}). Check the folder and its permissions."
+    )
 
 
 #: The number of refnet's advisory lock in a PostgreSQL database.
@@ -60,7 +69,7 @@ def one_on_server(engine: Engine) -> Iterator[None]:
         with translated(engine):
             taken = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar()
         if not taken:
-            where = engine.url.render_as_string(hide_password=True)
+            where = shown(engine.url)
             raise Busy(
                 f"Another refnet is at work on {where}. Wait until it has finished, or set DATABASE_URL to another database."
             )

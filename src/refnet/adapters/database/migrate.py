@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-from refnet.adapters.database.engine import reading, sqlite_file, translated
-from refnet.domain.errors import ConfigurationError
+from refnet.adapters.database.engine import reading, shown, sqlite_file, translated
+from refnet.domain.errors import ConfigurationError, StorageFull
 
 #: The newest migration. A test holds it against the folder of migrations; named here so that Alembic is loaded only
 #: when needed.
@@ -26,7 +26,7 @@ def current_revision(engine: Engine) -> str | None:
         tables = set(inspect(connection).get_table_names())
         if "alembic_version" not in tables:
             if tables:
-                where = engine.url.render_as_string(hide_password=True)
+                where = shown(engine.url)
                 raise ConfigurationError(
                     f"{where} holds tables that are not refnet's. Set DATABASE_URL to a database of its own."
                 )
@@ -72,7 +72,7 @@ def upgrade(engine: Engine) -> Path | None:
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
     if revision is None or revision in known_revisions():
         return
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     raise ConfigurationError(
         f"The database {where} was written by a newer refnet (schema {revision}; this one knows up to {HEAD}). Install the newer version."
     )
@@ -86,6 +86,17 @@ def known_revisions() -> list[str]:
 def _copy(file: Path, revision: str) -> Path:
     """A copy by SQLite itself, so that what still lies in the write-ahead log is in it."""
     target = file.with_name(f"{file.name}.before-{HEAD}-from-{revision}")
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        target.unlink(missing_ok=True)
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise StorageFull(
+                f"No room is left for the copy {target} that is made before {file} is brought to the present schema. "
+                "Free some space and run the same command again."
+            ) from error
+        raise ConfigurationError(
+            f"The copy {target} that is made before {file} is brought to the present schema cannot be written ({error})."
+        ) from error
     return target

@@ -124,7 +124,7 @@ class NoteTables:
     # Summaries
 
     def unsummarized(self, crawl_id: int) -> list[str]:
-        """Collected papers of a crawl that have no summary made since they were last fetched."""
+        """Collected papers of a crawl that have something to go by, and no summary made since they were last fetched."""
         with reading(self._engine) as connection:
             query = (
                 select(papers.c.paper_id)
@@ -134,6 +134,7 @@ class NoteTables:
                     crawl_papers.c.crawl_id == crawl_id,
                     crawl_papers.c.missing.is_(False),
                     papers.c.fetched_at.is_not(None),
+                    papers.c.tldr.is_not(None) | papers.c.abstract.is_not(None),
                     summaries.c.paper_id.is_(None) | (summaries.c.made_at < papers.c.fetched_at),
                 )
             )
@@ -229,7 +230,10 @@ class NoteTables:
         collected = _collected(vault)
         queries = [
             select(*marks(papers.c.fetched_at)).where(papers.c.paper_id.in_(collected)),
-            select(*marks(lists.c.fetched_at)).where(lists.c.paper_id.in_(collected)),
+            # What the lists of other papers say stands in these notes, too: edges, and the titles of what has no note.
+            select(*marks(lists.c.fetched_at)),
+            select(func.count()).select_from(citations),
+            select(func.count()).select_from(unmatched),
             select(*marks(summaries.c.made_at)).where(summaries.c.paper_id.in_(collected)),
             select(func.count(), func.count(crawl_seeds.c.citekey)).where(crawl_seeds.c.paper_id.in_(collected)),
             select(func.count(), func.coalesce(func.sum(case((vault_notes.c.deleted, 1), else_=0)), 0)).where(

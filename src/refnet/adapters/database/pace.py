@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import Engine, case, select, update
+from sqlalchemy import Connection, Engine, case, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
@@ -16,6 +17,8 @@ from refnet.domain.errors import RateLimited, TransientError
 
 #: Longest back-off that refnet chooses by itself, in intervals: 64 s at one request a second.
 LONGEST = 64
+#: Longest that a host is believed when it asks to be left alone, in seconds.
+LONGEST_ASKED = 3_600.0
 #: Share by which starts are spaced wider than asked, since a start reaches the server early or late by the network's
 #: whim.
 MARGIN = 1.05
@@ -77,43 +80,51 @@ class DatabasePace:
                 )
                 return self._interval
             interval = self._interval * row.stretch
-            # A clock set back must not stop the work: nobody is ever asked to wait longer than these.
-            wait = float(max(min(row.next_at - now, interval), min(row.blocked_until - now, 3_600.0)))
+            next_at, blocked_until = float(row.next_at), float(row.blocked_until)
+            set_back = next_at - now - self._interval * WIDEST
+            if set_back > 0:
+                # No start is ever put off so long: the clock was set back, and the times kept go back with it.
+                next_at, blocked_until = now + interval, blocked_until - set_back
+                self._update(connection, next_at=next_at, blocked_until=blocked_until)
+            wait = max(next_at, blocked_until) - now
             if wait > 0:
                 return wait
-            connection.execute(update(pace).where(pace.c.host == self._host).values(next_at=now + interval))
+            self._update(connection, next_at=now + interval)
             return 0.0
 
     def succeeded(self) -> None:
         # What the host asked for earlier stands: another process may have been told to wait while this answer was on
         # its way.
-        values = {"failures": 0, "successes": pace.c.successes + 1}
+        values: dict[str, Any] = {"failures": 0, "successes": pace.c.successes + 1}
         if self._adaptive:
             narrower = pace.c.stretch - 0.05
             values["stretch"] = case((narrower > 1.0, narrower), else_=1.0)
         with writing(self._engine) as connection:
-            connection.execute(update(pace).where(pace.c.host == self._host).values(**values))
+            self._update(connection, **values)
 
     def failed(self, error: TransientError) -> None:
         with writing(self._engine) as connection:
             now = self._clock(connection)
-            row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one()
-            backoff = self._interval * min(2.0 ** (row.failures + 1), LONGEST) * self._jitter.uniform(0.5, 1.5)
-            delay = error.retry_after if error.retry_after is not None else backoff
+            row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            if row is None:
+                return  # forgotten meanwhile: the next start begins slowly anyway
+            doubled = 2.0 ** min(row.failures + 1, LONGEST)
+            backoff = self._interval * min(doubled, LONGEST) * self._jitter.uniform(0.5, 1.5)
+            delay = min(error.retry_after, LONGEST_ASKED) if error.retry_after is not None else backoff
             stretch = row.stretch
             if self._adaptive and isinstance(error, RateLimited):
                 stretch = min(stretch * 1.5, WIDEST)
-            connection.execute(
-                update(pace)
-                .where(pace.c.host == self._host)
-                .values(
-                    failures=row.failures + 1,
-                    blocked_until=max(row.blocked_until, now + delay),
-                    stretch=stretch,
-                )
+            self._update(
+                connection,
+                failures=row.failures + 1,
+                blocked_until=max(row.blocked_until, now + delay),
+                stretch=stretch,
             )
 
     def successes(self) -> int:
         """Requests to the host that have ever succeeded."""
         with reading(self._engine) as connection:
             return connection.execute(select(pace.c.successes).where(pace.c.host == self._host)).scalar() or 0
+
+    def _update(self, connection: Connection, **values: Any) -> None:
+        connection.execute(update(pace).where(pace.c.host == self._host).values(**values))

@@ -9,20 +9,26 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, exists, func, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import (
     citations,
     crawl_papers,
+    crawl_seeds,
     identifiers,
     lists,
     merged,
+    note_names,
     papers,
     unmatched,
+    vault_notes,
 )
-from refnet.domain.papers import Answer, Listing, ListName, ListState, Paper, Stub
+from refnet.domain.crawl import FLAGS, Ask
+from refnet.domain.papers import Answer, Listing, ListName, ListState, Paper, Stub, is_short
 
+#: The number of the advisory lock under which answers are written to PostgreSQL.
+_TURN = 0x7265636F7264
 #: In whose list an edge was seen.
 SEEN = {ListName.REFERENCES: 1, ListName.CITATIONS: 2}
 
@@ -164,7 +170,7 @@ def merge_papers(connection: Connection, answers: Mapping[str, Answer]) -> None:
     """Let the papers that the source gives under another id than the one asked for take that id everywhere.
 
     `answers` is by the id asked for. A crawl that already holds the other id keeps that one, and the place of the old
-    one is free.
+    one is free. The paper keeps its note, unless it has one under the other id.
     """
     for old, answer in sorted(answers.items()):
         new = answer.paper_id
@@ -189,7 +195,18 @@ def merge_papers(connection: Connection, answers: Mapping[str, Answer]) -> None:
             .where(crawl_papers.c.paper_id == old, crawl_papers.c.missing.is_(False))
             .values(paper_id=new)
         )
+        _rename_where_free(connection, crawl_seeds, crawl_seeds.c.crawl_id.name, old, new)
+        _rename_where_free(connection, note_names, None, old, new)
+        _rename_where_free(connection, vault_notes, vault_notes.c.path.name, old, new)
         connection.execute(delete(papers).where(papers.c.paper_id == old, papers.c.fetched_at.is_(None)))
+
+
+def _rename_where_free(connection: Connection, table: Table, within: str | None, old: str, new: str) -> None:
+    other = table.alias()
+    taken = exists().where(other.c.paper_id == new)
+    if within is not None:
+        taken = taken.where(other.c[within] == table.c[within])
+    connection.execute(update(table).where(table.c.paper_id == old, ~taken).values(paper_id=new))
 
 
 def _rename_edges(connection: Connection, old: str, new: str) -> None:
@@ -202,9 +219,40 @@ def _rename_edges(connection: Connection, old: str, new: str) -> None:
             upsert(connection, citations, ("citing", "cited", "seen"), [(*edge, row.seen)], _EDGE)
 
 
-def mark_missing(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """The source does not know these papers: their places in every crawl are free."""
-    connection.execute(update(crawl_papers).where(crawl_papers.c.paper_id.in_(paper_ids)).values(missing=True))
+def mark_unknown(connection: Connection, paper_ids: Sequence[str], asked: Ask, now: float) -> None:
+    """The source does not know these papers, or not any more.
+
+    The places of those never collected are free, in every crawl. A collected one stays what it is, with what is held
+    of it: nothing new is to be had.
+    """
+    stored = select(papers.c.paper_id).where(papers.c.paper_id.in_(paper_ids), papers.c.fetched_at.is_not(None))
+    collected = sorted(connection.execute(stored).scalars())
+    unknown = sorted(set(paper_ids).difference(collected))
+    connection.execute(update(crawl_papers).where(crawl_papers.c.paper_id.in_(unknown)).values(missing=True))
+    if Ask.DETAILS in asked:
+        connection.execute(update(papers).where(papers.c.paper_id.in_(collected)).values(fetched_at=now))
+    states = []
+    for paper_id in collected:
+        for name in (name for name, (nested, _) in FLAGS.items() if nested in asked):
+            have, of = rows_held(connection, paper_id, name), count_of(connection, paper_id, name)
+            state = ListState.SHORT if is_short(have, of) else ListState.COMPLETE
+            states.append((paper_id, name, state, have, of))
+    write_states(connection, states, now)
+
+
+def count_of(connection: Connection, paper_id: str, name: ListName) -> int | None:
+    """The length of a list by the source's own count."""
+    column = papers.c.reference_count if name is ListName.REFERENCES else papers.c.citation_count
+    return connection.execute(select(column).where(papers.c.paper_id == paper_id)).scalar()
+
+
+def take_turns(connection: Connection) -> None:
+    """Let one process write answers at a time: papers are in each other's lists, so two could wait for each other.
+
+    To be called before the first row is locked. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
 
 _NOT_WORD = re.compile(r"\W+")

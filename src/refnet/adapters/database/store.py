@@ -68,6 +68,7 @@ class Store(NoteTables):
     def record_seeds(self, answers: Mapping[str, Answer], ask: Ask, limits: Limits) -> None:
         """Store what was found for identifiers, before it is known which crawl the papers will be in."""
         with writing(self._engine) as connection:
+            record.take_turns(connection)
             now = self._clock(connection)
             capped = outcome.overflowed(list(answers.values()), limits)
             kept = [
@@ -75,6 +76,9 @@ class Store(NoteTables):
                 for _, answer in sorted(answers.items())
             ]
             self._write(connection, kept, now)
+            # An identifier without a prefix is a paper's id.
+            ids = {text: answer for text, answer in answers.items() if ":" not in text}
+            record.merge_papers(connection, {text: ids[text] for text in ids if ids[text].paper_id != text})
             self._remember(connection, {text: answer.paper_id for text, answer in answers.items()})
 
     def remember(self, found: Mapping[str, str]) -> None:
@@ -201,6 +205,7 @@ class Store(NoteTables):
         papers whose lease was lost are dropped.
         """
         with writing(self._engine) as connection:
+            record.take_turns(connection)
             now = self._clock(connection)
             asks = ledger.held(connection, wave)
             capped = outcome.overflowed(list(answers), limits)
@@ -225,7 +230,7 @@ class Store(NoteTables):
                     remaining[job.paper_id] = result.remaining
             self._write(connection, kept, now)
             record.merge_papers(connection, renamed)
-            record.mark_missing(connection, unknown)
+            record.mark_unknown(connection, unknown, wave.ask, now)
             ledger.settle(connection, wave, remaining, now)
 
     def record_page(self, wave: Wave, page: Page | None, limits: Limits) -> None:
@@ -235,6 +240,7 @@ class Store(NoteTables):
         if name is None:
             raise ValueError("not a wave of a page")
         with writing(self._engine) as connection:
+            record.take_turns(connection)
             now = self._clock(connection)
             asks = ledger.held(connection, wave)
             if job.paper_id not in asks:
@@ -242,8 +248,7 @@ class Store(NoteTables):
             if page is not None:
                 record.write_lists(connection, [(job.paper_id, name, page.listing)], record.merged_ids(connection))
             have = record.rows_held(connection, job.paper_id, name)
-            column = papers.c.reference_count if name is ListName.REFERENCES else papers.c.citation_count
-            count = connection.execute(select(column).where(papers.c.paper_id == job.paper_id)).scalar()
+            count = record.count_of(connection, job.paper_id, name)
             state, remaining, offset = outcome.of_page(
                 page or Page(Listing()), name, asks[job.paper_id], have=have, count=count, limits=limits
             )

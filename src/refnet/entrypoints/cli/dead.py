@@ -12,6 +12,7 @@ from refnet.entrypoints.cli.output import print_json, say
 from refnet.entrypoints.cli.start import opened
 
 if TYPE_CHECKING:
+    from refnet.adapters.database.store import Store
     from refnet.domain.jobs import DeadLetter
 
 app = typer.Typer(help="Dead letters: jobs that were given up.", no_args_is_help=True, rich_markup_mode=None)
@@ -57,25 +58,31 @@ def retry(
     """Queue them again; the next `refnet map` of their crawl takes them up."""
     if everything == bool(identities):
         raise ConfigurationError("Name the dead letters to retry by their ids, or give --all.")
-    found = opened().store.retry_dead(None if everything else identities)
-    _told(found, identities or [], "queued again", as_json=as_json)
+    store = opened().store
+    found = store.retry_dead(None if everything else _existing(store, identities or []))
+    _told(found, "queued again", as_json=as_json)
 
 
 @app.command(epilog="Example: refnet dead purge 17 18")
 def purge(identities: Annotated[list[int], typer.Argument(metavar="ID…")], as_json: AsJson = False) -> None:
     """Forget them."""
-    found = opened().store.purge_dead(identities)
-    _told(found, identities, "purged", as_json=as_json)
+    store = opened().store
+    _told(store.purge_dead(_existing(store, identities)), "purged", as_json=as_json)
 
 
-def _told(found: list[int], asked: list[int], what: str, *, as_json: bool) -> None:
+def _existing(store: Store, identities: list[int]) -> list[int]:
+    """Raises ConfigurationError before anything is changed."""
+    absent = sorted(set(identities) - {letter.id for letter in store.dead_letters()})
+    if absent:
+        raise _unknown(absent)
+    return identities
+
+
+def _told(found: list[int], what: str, *, as_json: bool) -> None:
     if as_json:
         print_json({what.replace(" ", "_"): found})
     else:
         say(f"{len(found)} {what}.")
-    absent = sorted(set(asked) - set(found))
-    if absent:
-        raise _unknown(absent)
 
 
 def _unknown(identities: list[int]) -> ConfigurationError:

@@ -24,20 +24,19 @@ def demo(
     from refnet.demo.bundled import SEED, bundled_corpus, digest
     from refnet.demo.server import StandIn
     from refnet.domain.identifiers import parse_seed
-    from refnet.entrypoints.cli.map_command import NO_FULL_TEXT, run_map
+    from refnet.entrypoints.cli.map_command import run_map
     from refnet.pipeline.map_papers import MapRequest
     from refnet.settings import load_settings
 
     note(
-        "This is a demonstration on about a hundred landmark papers that come with refnet: their facts are real, their descriptions are "
-        "ours, only citations among them are shown. Nothing is sent over the network."
+        "A demonstration on about a hundred landmark papers that come with refnet. Their facts are real, the descriptions "
+        "are ours, only citations among them are shown, and nothing is sent over the network."
     )
-    note(NO_FULL_TEXT)
     own = load_settings()
     # Another edition of the corpus is another database: what it said before must not be mixed into it.
     file = own.data_dir / "demo" / f"{digest()}.db"
     with StandIn(bundled_corpus()) as server:
         settings = own.for_demo(database=file, source_url=server.url)
         request = MapRequest([parse_seed(SEED)], depth=2, limit=500, note_names=settings.note_names)
-        code = run_map(build(settings), request, vault, as_json=as_json)
+        code = run_map(build(settings), request, vault, as_json=as_json, demo=True, basis="from our descriptions")
     raise typer.Exit(code)

@@ -11,6 +11,7 @@ import typer
 from refnet import __version__
 from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
 from refnet.entrypoints.cli import dead, demo, doctor, export, map_command, status, vault
+from refnet.entrypoints.cli.output import note
 
 DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -63,21 +64,20 @@ def run(words: list[str]) -> int:
         app(words, prog_name="refnet")
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("\nInterrupted. What is collected is kept; the same command goes on from here.", file=sys.stderr)
+            note("Interrupted. What is collected is kept; the same command goes on from here.")
         return end.code if isinstance(end.code, int) else REFUSED
     except RefnetError as error:
         if debug:
             traceback.print_exc()
-        print(f"refnet: {error}", file=sys.stderr)
+        note(f"refnet: {error}")
         return exit_code(error)
     except Exception as error:  # noqa: BLE001 - the edge of the process: a bug ends in a sentence, too
         if debug:
             traceback.print_exc()
         name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        print(
+        note(
             f"refnet: a fault in refnet itself ({name}). What is collected is kept. "
-            "Run the command again with --debug and report what it prints.",
-            file=sys.stderr,
+            "Run the command again with --debug and report what it prints."
         )
         return STOPPED
     return DONE

@@ -15,10 +15,10 @@ from refnet.entrypoints.cli.start import application
 if TYPE_CHECKING:
     from refnet.bootstrap import Application
     from refnet.domain.seeds import Seed, Unresolved
-    from refnet.pipeline.map_papers import Estimate, MapReport
+    from refnet.pipeline.map_papers import Estimate, MapReport, MapRequest
 
 EXAMPLE = "Example: refnet map arXiv:2005.11401 --depth 2 --limit 500 --vault ./rag-vault"
-NO_FULL_TEXT = "No full text is read by this version: every summary rests on Semantic Scholar's tldr or on the abstract, and says which."
+NO_FULL_TEXT = "No full text is read by this version: every summary rests on the tldr or the abstract, and says which."
 
 
 class Language(StrEnum):
@@ -79,27 +79,38 @@ def map_papers(
         lang=lang.value,
         note_names=app.settings.note_names,
     )
-    if full_text != 0:
-        note(NO_FULL_TEXT)
     if dry_run:
         with app.at_work(), progress() as shown:
             estimate = app.mapper(shown).estimate(request)
         _print_estimate(estimate, app, as_json=as_json)
         raise typer.Exit(1 if estimate.unresolved else 0)
-    raise typer.Exit(run_map(app, request, vault, as_json=as_json))
+    if full_text == 0:
+        raise typer.Exit(run_map(app, request, vault, as_json=as_json, basis="from tldr or abstract, as each says"))
+    code = run_map(app, request, vault, as_json=as_json)
+    if as_json:
+        note(NO_FULL_TEXT)
+    raise typer.Exit(code)
 
 
-def run_map(app: Application, request: Any, vault: Path | None, *, as_json: bool) -> int:
-    """Do the job, print its report, and return the exit code."""
+def run_map(
+    app: Application,
+    request: MapRequest,
+    vault: Path | None,
+    *,
+    as_json: bool,
+    demo: bool = False,
+    basis: str | None = None,
+) -> int:
+    """Do the job, print its report, and return the exit code. `basis` says what summaries rest on."""
     folder = app.vault(vault)
     with app.at_work(), progress() as shown:
         report = app.mapper(shown).map(request, folder)
     if as_json:
         print_json(as_document(report, folder.path))
     else:
-        from refnet.entrypoints.cli.report import print_report
+        from refnet.entrypoints.cli.report import BASIS, print_report
 
-        print_report(report, folder.path)
+        print_report(report, folder.path, demo=demo, basis=basis or BASIS)
     return 1 if report.unresolved or report.dead else 0
 
 
@@ -137,7 +148,7 @@ def as_document(report: MapReport, vault: Path) -> dict[str, Any]:
         "papers": report.papers,
         "citations": report.citations,
         "summaries": report.summaries,
-        "notes": report.vault.notes,
+        "notes": report.notes,
         "dead": len(report.dead),
         "missing": list(report.missing),
         "unresolved": [{"input": seed.input, "why": seed.why} for seed in report.unresolved],

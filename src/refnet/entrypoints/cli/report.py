@@ -5,43 +5,49 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refnet.entrypoints.cli.output import say
+from refnet.entrypoints.cli.output import count, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from refnet.pipeline.map_papers import Estimate, MapReport
 
 #: Lines of a list that are printed; the rest is counted, and the JSON has all.
 LINES = 8
+#: Longest input that is repeated beside the title it stands for.
+SHORT = 60
+#: Said of the summaries while no full text is read.
+BASIS = "from tldr or abstract, as each says; no full text is read by this version"
+
+SOURCES = {"semantic_scholar": "Semantic Scholar"}
+DATA = "Data: Semantic Scholar, https://www.semanticscholar.org/?utm_source=api"
+#: The same for the demonstration, where nothing was asked of anybody else.
+STAND_INS = {"semantic_scholar": "the stand-in on this machine"}
+STAND_IN_DATA = "Data: the corpus that comes with refnet, not Semantic Scholar"
 
 
-def print_report(report: MapReport, vault: Path) -> None:
+def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: str = BASIS) -> None:
     """The whole report; the last line says where the vault is."""
-    for text, _, title in report.seeds[:LINES]:
-        say(f"Seed: {title or text}" + ("" if text == title else f"  ({text})"))
-    _more(len(report.seeds))
+    _print_seeds(report.seeds)
     written = report.vault
-    changed = f"{written.written:,} written" if written.written else "all as they were"
-    say(
-        f"{_count(report.papers, 'paper')}, {_count(report.citations, 'citation')} among them, "
-        f"{_count(report.summaries, 'summary', 'summaries')}, {_count(written.notes, 'note')} ({changed}), "
-        + ", ".join(
-            f"{_count(number, 'request')} to {_NAMES.get(name, name)}" for name, number in report.requests.items()
-        )
-    )
+    names = STAND_INS if demo else SOURCES
+    _line("Papers", f"{report.papers:,}, with {count(report.citations, 'citation')} among them")
+    _line("Summaries", f"{report.summaries:,} ({basis})")
+    _line("Notes", f"{report.notes:,} ({f'{written.written:,} written' if written.written else 'all as they were'})")
+    asked = (f"{number:,} to {names.get(name, name)}" for name, number in report.requests.items())
+    _line("Requests", ", ".join(asked))
     if report.limit_reached:
         say("The limit is reached: a larger --limit adds papers, and changes nothing that is there.")
-    _section("Not resolved", (f"{seed.input}: {seed.why}" for seed in report.unresolved), len(report.unresolved))
+    _section("Not resolved", (f"{_named(seed.input)}: {seed.why}" for seed in report.unresolved), report.unresolved)
     _section(
         "Given up (see: refnet dead list)",
         (f"{report.titles.get(letter.paper_id) or letter.paper_id}: {letter.reason}" for letter in report.dead),
-        len(report.dead),
+        report.dead,
     )
     _section(
         "Unknown to Semantic Scholar although listed there; their places went to the next papers",
         report.missing,
-        len(report.missing),
+        report.missing,
     )
     _section(
         "Incomplete lists",
@@ -49,53 +55,59 @@ def print_report(report: MapReport, vault: Path) -> None:
             f"{entry.list.value} of {report.titles.get(entry.paper_id) or entry.paper_id}: {entry.why}"
             for entry in report.incomplete
         ),
-        len(report.incomplete),
+        report.incomplete,
     )
     _section(
         "Your edits were kept where refnet has something new",
         (f"{paper_id}: {where}" for paper_id, where in written.conflicts),
-        len(written.conflicts),
+        written.conflicts,
     )
-    _section("Notes left alone", (f"{one.where}: {one.what}" for one in written.problems), len(written.problems))
+    _section("Left alone in the vault", written.problems, written.problems)
     if written.deleted:
         gone = len(written.deleted)
-        say(f"{_count(gone, 'note')} that you deleted {'stays' if gone == 1 else 'stay'} deleted.")
-    say("Data: Semantic Scholar, https://www.semanticscholar.org/?utm_source=api")
-    say(f"Vault: {vault}")
+        say(f"{count(gone, 'note')} that you deleted {'stays' if gone == 1 else 'stay'} deleted.")
+    say(STAND_IN_DATA if demo else DATA)
+    say(f"Vault: {vault}", whole=True)
 
 
 def print_estimate(estimate: Estimate, seconds: float) -> None:
-    for text, _, title in estimate.seeds[:LINES]:
-        say(f"Seed: {title or text}" + ("" if text == title else f"  ({text})"))
-    _more(len(estimate.seeds))
+    _print_seeds(estimate.seeds)
     _section(
         "Not resolved",
-        (f"{seed.input}: {seed.why}" for seed in estimate.unresolved),
-        len(estimate.unresolved),
+        (f"{_named(seed.input)}: {seed.why}" for seed in estimate.unresolved),
+        estimate.unresolved,
     )
     bound = "at most " if estimate.beyond_depth_one else "about "
     say(
-        f"It would collect {bound}{_count(estimate.papers, 'paper')} with about {_count(estimate.requests, 'request')}, "
+        f"It would collect {bound}{count(estimate.papers, 'paper')} with about {count(estimate.requests, 'request')}, "
         f"in {max(1, round(seconds / 60))} min or so, at no cost."
     )
 
 
-def _section(title: str, lines: Iterable[str], count: int) -> None:
-    if not count:
+def _print_seeds(seeds: Sequence[tuple[str, str, str]]) -> None:
+    for text, paper_id, title in seeds[:LINES]:
+        repeated = text in (title, paper_id) or len(text) > SHORT
+        _line("Seed", (title or text) + ("" if repeated else f" ({text})"))
+    _more(len(seeds))
+
+
+def _line(name: str, value: str) -> None:
+    say(f"{name:<11}{value}", indent=11)
+
+
+def _named(text: str) -> str:
+    return text if text.strip() else f"{text!r}"
+
+
+def _section(title: str, lines: Iterable[str], entries: Sequence[object]) -> None:
+    if not entries:
         return
-    say(f"{title} ({count:,}):")
+    say(f"{title} ({len(entries):,}):")
     for _, line in zip(range(LINES), lines, strict=False):
-        say(f"  {line}")
-    _more(count)
+        say(f"  {line}", indent=4)
+    _more(len(entries))
 
 
-def _more(count: int) -> None:
-    if count > LINES:
-        say(f"  and {count - LINES:,} more; --json lists all")
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-_NAMES = {"semantic_scholar": "Semantic Scholar"}
+def _more(number: int) -> None:
+    if number > LINES:
+        say(f"  and {number - LINES:,} more; --json lists all")

@@ -1,0 +1,164 @@
+"""A run that is killed or interrupted at any moment goes on where it was, and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from refnet.demo.bundled import SEED
+from refnet.demo.graph import Corpus
+from refnet.demo.log import Entry
+from refnet.demo.server import StandIn
+from tests.acceptance.command import Refnet, Running, asked_twice, has_arrived, tree, what_was_asked
+from tests.acceptance.conftest import Serve, User
+
+KILLS = 20
+#: Of a paper whose process died three times while it was asked alone nobody asks any more.
+MOST_IN_A_ROW = 2
+
+
+@dataclass
+class Killer:
+    """Starts the same command again and again, and kills it at a random moment each time.
+
+    `runs` are the requests of each killed run, in their order.
+    """
+
+    refnet: Refnet
+    stand_in: StandIn
+    words: tuple[str, ...]
+    chance: random.Random
+    latency: float
+    runs: list[list[Entry]] = field(default_factory=list)
+
+    def kill_in(self, moments: Iterable[str]) -> None:
+        for moment in moments:
+            begin = len(self.stand_in.log)
+            running = self.refnet.start("map", *self.words, "--json")
+            getattr(self, f"_{moment}")(running, begin)
+            ended = running.kill()
+            assert ended.code in (-9, 0), ended.err
+            # What was under way at the kill may still be on its way into the log.
+            pause(self.latency)
+            self.runs.append(self.stand_in.log[begin:])
+
+    def _starting(self, running: Running, begin: int) -> None:
+        pause(self.chance.uniform(0.0, 1.0))
+
+    def _asking(self, running: Running, begin: int) -> None:
+        """Some time after a request or more; the first is let through, so that a run comes forward."""
+        running.until(has_arrived(self.stand_in, begin + self.chance.randint(2, 4)))
+        pause(self.chance.uniform(0.0, 2 * self.latency))
+
+    def _writing(self, running: Running, begin: int) -> None:
+        papers = self.refnet.folder / "vault" / "papers"
+        share = self.chance.random() * len(self.stand_in.corpus)
+        running.until(lambda: papers.is_dir() and sum(1 for _ in papers.iterdir()) > share)
+
+    def asked_again(self) -> list[set[tuple[str, ...]]]:
+        """For each run what it, or a later one, asked although an earlier one had asked it and was not its last request."""
+        log = [*self.runs, self.stand_in.log[sum(map(len, self.runs)) :]]
+        again: list[set[tuple[str, ...]]] = []
+        for number, run in enumerate(log):
+            later = {question for entries in log[number + 1 :] for entry in entries for question in what_was_asked(entry)}
+            again.extend(what_was_asked(entry) & later for entry in run[:-1])
+        return [questions for questions in again if questions]
+
+
+def pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def faultless(refnet: Refnet, *words: str) -> dict[str, Any]:
+    return refnet.map(*words)
+
+
+def check_same(killed: Refnet, whole: Refnet, document: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert killed.exported() == whole.exported()
+    assert tree(killed.folder / "vault") == tree(whole.folder / "vault")
+    same = ("papers", "citations", "summaries", "notes", "dead", "unresolved", "incomplete", "conflicts")
+    assert {key: document[key] for key in same} == {key: expected[key] for key in same}
+    killed.done("vault", "check", "--vault", "vault")
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_at_most_the_request_under_way(serve: Serve, user: User) -> None:
+    whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="5"), serve(latency=0.04)
+    words = (SEED, "--depth", "2", "--limit", "500", "--vault", "vault")
+    expected = faultless(whole, *words)
+    killed = user(stand_in, "killed", REFNET_BATCH_IDS="5")
+    killer = Killer(killed, stand_in, words, random.Random(20), latency=0.04)
+    moments = ["starting"] * 4 + ["asking"] * 12
+    killer.chance.shuffle(moments)
+
+    killer.kill_in(moments)
+    killer.kill_in(["writing"] * (KILLS - len(moments)))
+    document = killed.map(*words)
+
+    assert killer.asked_again() == []
+    assert len(stand_in.log) <= expected["requests"]["semantic_scholar"] + 2 * KILLS
+    check_same(killed, whole, document, expected)
+
+
+@pytest.mark.slow
+def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature: Corpus) -> None:
+    whole, stand_in = user(serve(literature), "whole", REFNET_BATCH_IDS="100"), serve(literature, latency=0.05)
+    seed = "649def34f8be52c8b66281af98ae884c09aef38b"
+    words = (seed, "--depth", "2", "--limit", "5000", "--no-summaries", "--vault", "vault")
+    expected = faultless(whole, *words)
+    killed = user(stand_in, "killed", REFNET_BATCH_IDS="100")
+    killer = Killer(killed, stand_in, words, random.Random(4), latency=0.05)
+    moments = ["starting"] * 3 + ["asking"] * 13
+    killer.chance.shuffle(moments)
+
+    killer.kill_in(moments)
+    killer.kill_in(["writing"] * (KILLS - len(moments)))
+    document = killed.map(*words)
+
+    assert killer.asked_again() == []
+    assert len(stand_in.log) <= expected["requests"]["semantic_scholar"] + 2 * KILLS
+    check_same(killed, whole, document, expected)
+
+
+def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> None:
+    whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="20"), serve()
+    words = (SEED, "--depth", "1", "--vault", "vault")
+    expected = faultless(whole, *words)
+    refnet = user(stand_in, REFNET_BATCH_IDS="20", SEMANTIC_SCHOLAR_RPS="2")
+    running = refnet.start("map", *words)
+    # The answer comes at once, and the next request may start only after half a second.
+    assert running.until(has_arrived(stand_in, 3))
+    pause(0.2)
+
+    ended = running.interrupt()
+
+    assert ended.code == 130
+    assert ended.out == ""
+    assert ended.error == "Interrupted. What is collected is kept; the same command goes on from here."
+    assert len(stand_in.log) == 3
+    document = refnet.with_(SEMANTIC_SCHOLAR_RPS="1000").map(*words)
+    assert asked_twice(stand_in.log) == set()
+    assert len(stand_in.log) == expected["requests"]["semantic_scholar"]
+    check_same(refnet, whole, document, expected)
+
+
+def test_ctrl_c_during_a_request_gives_its_papers_back_whole(serve: Serve, user: User) -> None:
+    stand_in = serve(latency=0.5)
+    words = (SEED, "--depth", "1", "--vault", "vault")
+    refnet = user(stand_in, REFNET_BATCH_IDS="20")
+    running = refnet.start("map", *words)
+    assert running.until(has_arrived(stand_in, 3))
+
+    ended = running.interrupt()
+
+    assert ended.code == 130
+    under_way = set(stand_in.log[2].asked)
+    refnet.map(*words)
+    again = asked_twice(stand_in.log)
+    assert {question[-1] for question in again} == under_way
+    assert set(stand_in.log[3].asked) == under_way

@@ -1,0 +1,475 @@
+"""A vault from what is stored, beside a reader who edits it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from refnet.adapters.vault import FolderVault
+from refnet.domain.errors import StorageFull
+from refnet.domain.notes import Summary
+from refnet.domain.papers import Author, Paper
+from refnet.pipeline.check_vault import check
+from refnet.pipeline.generate import VaultReport, write_vault
+from tests.pipeline.memory_notes import MemoryNotes
+
+
+def paper(paper_id: str, title: str, year: int = 2000) -> Paper:
+    return Paper(paper_id, title, (Author("Ada Byron"),), year, abstract=f"About {title}.", citation_count=3)
+
+
+@pytest.fixture
+def store() -> MemoryNotes:
+    made = MemoryNotes()
+    made.add(paper("a1", "Alpha"), paper("b2", "Beta", 2001), paper("c3", "Gamma", 2002))
+    made.cite("b2", "a1", "z9")
+    made.cite("c3", "a1", "b2")
+    return made
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> FolderVault:
+    return FolderVault(tmp_path / "vault")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Bytes and time of change of every file."""
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: held for name, (held, _) in snapshot(folder).items()}
+
+
+def note(vault: FolderVault, name: str) -> Path:
+    return vault.path / "papers" / f"{name}.md"
+
+
+ALPHA, BETA, GAMMA = "Byron 2000 Alpha", "Byron 2001 Beta", "Byron 2002 Gamma"
+
+
+def test_every_paper_has_a_note_and_an_index_holds_them(store: MemoryNotes, vault: FolderVault) -> None:
+    seen: list[tuple[int, int]] = []
+    report = write_vault(store, vault, progress=lambda done, of: seen.append((done, of)))
+    assert report == VaultReport(notes=3, written=3)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert sorted(contents(vault.path)) == [
+        f"papers/{ALPHA}.md",
+        f"papers/{BETA}.md",
+        f"papers/{GAMMA}.md",
+        "refnet/refnet index.md",
+    ]
+    text = note(vault, BETA).read_text()
+    assert f"## References\n\n- [[{ALPHA}]]\n- Stub z9\n" in text
+    assert f"## Cited by\n\nThose met so far, of 3 that Semantic Scholar counts.\n\n- [[{GAMMA}]]\n" in text
+    assert check(store, vault) == []
+
+
+def test_a_second_run_looks_at_no_note_and_changes_none(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    before, store.rendered = snapshot(vault.path), 0
+    assert write_vault(store, vault) == VaultReport(notes=3, unchanged=3)
+    assert snapshot(vault.path) == before
+    assert store.rendered == 0
+
+
+def test_what_did_not_change_is_not_touched(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    before = snapshot(vault.path)
+    store.change("c3", abstract="Other.")
+    assert write_vault(store, vault) == VaultReport(notes=3, written=1, unchanged=2)
+    after = snapshot(vault.path)
+    assert {name for name in before if after[name] != before[name]} == {f"papers/{GAMMA}.md"}
+
+
+def test_another_language_is_a_change(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    before = contents(vault.path)
+    assert write_vault(store, vault, lang="ja").written == 3
+    assert "## 参考文献\n" in note(vault, BETA).read_text()
+    assert write_vault(store, vault, lang="en").written == 3
+    assert contents(vault.path) == before
+
+
+def test_names_are_given_once_in_the_order_of_ids(store: MemoryNotes, vault: FolderVault) -> None:
+    store.add(paper("a0", "Alpha"), paper("d4d4d4d4", "alpha"))
+    write_vault(store, vault)
+    assert store.names["a0"] == ALPHA
+    assert store.names["a1"] == f"{ALPHA} (a1)"
+    assert store.names["d4d4d4d4"] == "Byron 2000 alpha (d4d4d4)"
+    store.change("a0", title="Another Title")
+    store.add(paper("00", "Alpha"))
+    write_vault(store, vault)
+    assert store.names["a0"] == ALPHA
+    assert store.names["00"] == f"{ALPHA} (00)"
+    assert "**Another Title**" in note(vault, ALPHA).read_text()
+
+
+def test_the_style_of_names_can_be_the_id(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault, style="paper_id")
+    assert vault.notes() == {"a1", "b2", "c3"}
+
+
+def test_a_readers_file_is_never_taken_for_a_note(store: MemoryNotes, vault: FolderVault) -> None:
+    vault.prepare()
+    vault.write(ALPHA.lower(), "mine")
+    write_vault(store, vault)
+    assert vault.read(ALPHA.lower()) == "mine"
+    assert store.names["a1"] == f"{ALPHA} (a1)"
+    (found,) = check(store, vault)
+    assert (found.kind, found.where, found.fault) == ("not ours", f"papers/{ALPHA.lower()}.md", False)
+
+
+def test_a_readers_edits_survive_every_update(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    mine = note(vault, BETA)
+    text = mine.read_text().replace("year: 2001\n", "year: 1901\nrating: 5\n").replace("## Links", "## Mine\n\nx\n\n## Links")
+    mine.write_text(text)
+    before = mine.stat().st_mtime_ns
+    assert write_vault(store, vault).unchanged == 3
+    assert (mine.read_text(), mine.stat().st_mtime_ns) == (text, before)
+    store.change("b2", abstract="Changed.", year=2011)
+    report = write_vault(store, vault)
+    assert report.conflicts == (("b2", "property:year"),)
+    assert mine.read_text() == text.replace("About Beta.", "Changed.").replace("2001\n\n## Abs", "2011\n\n## Abs")
+    assert [found.what for found in check(store, vault)] == ["property year is not as refnet wrote it, and is kept so"]
+
+
+def test_edits_made_before_a_run_with_nothing_to_do_are_kept_later(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    mine = note(vault, BETA)
+    mine.write_text(mine.read_text().replace("About Beta.", "My words."))
+    write_vault(store, vault)
+    store.change("b2", venue="X")
+    write_vault(store, vault)
+    assert "My words." in mine.read_text()
+    assert 'venue: "X"' in mine.read_text()
+
+
+def test_a_deleted_note_stays_deleted_and_links_to_it_are_text(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).unlink()
+    assert {found.kind for found in check(store, vault)} == {"missing note", "broken link"}
+    report = write_vault(store, vault)
+    assert (report.notes, report.deleted, report.written) == (2, ("a1",), 2)
+    assert not note(vault, ALPHA).exists()
+    assert "- Alpha (2000)\n" in note(vault, BETA).read_text()
+    assert f"[[{ALPHA}]]" not in "".join(path.read_text() for path in vault.path.rglob("*.md"))
+    assert check(store, vault) == []
+    before = snapshot(vault.path)
+    assert write_vault(store, vault) == VaultReport(notes=2, unchanged=2, deleted=("a1",))
+    store.change("a1", abstract="News.")
+    write_vault(store, vault)
+    assert snapshot(vault.path) == before
+
+
+def test_a_note_taken_back_from_the_bin_is_a_note_again(store: MemoryNotes, vault: FolderVault, tmp_path: Path) -> None:
+    write_vault(store, vault)
+    before = contents(vault.path)
+    note(vault, ALPHA).rename(tmp_path / "bin.md")
+    write_vault(store, vault)
+    (tmp_path / "bin.md").rename(note(vault, ALPHA))
+    assert write_vault(store, vault).deleted == ()
+    assert contents(vault.path) == before
+
+
+@pytest.mark.parametrize("left", ["", "nothing", "mine"])
+def test_a_vault_that_was_emptied_is_written_anew(store: MemoryNotes, vault: FolderVault, left: str) -> None:
+    write_vault(store, vault)
+    before = contents(vault.path)
+    note(vault, GAMMA).unlink()
+    write_vault(store, vault)
+    shutil.rmtree(vault.path / "papers" if left else vault.path)
+    if left == "mine":
+        vault.prepare()
+        vault.write("My note", "mine")
+    report = write_vault(store, vault)
+    assert (report.notes, report.written, report.deleted) == (3, 3, ())
+    after = contents(vault.path)
+    after.pop("papers/My note.md", None)
+    assert after == before
+
+
+def test_a_renamed_note_works_on_under_its_new_name(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(note(vault, "My Alpha"))
+    report = write_vault(store, vault)
+    assert report.deleted == ()
+    assert report.conflicts == ()
+    assert store.names["a1"] == "My Alpha"
+    assert not note(vault, ALPHA).exists()
+    assert "- [[My Alpha]]\n" in note(vault, BETA).read_text()
+    store.change("a1", abstract="News.")
+    write_vault(store, vault)
+    assert "News." in note(vault, "My Alpha").read_text()
+    assert check(store, vault) == []
+
+
+def test_links_that_obsidian_changed_with_the_name_are_no_edits(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(note(vault, "Zeta"))
+    for name in (BETA, GAMMA):
+        note(vault, name).write_text(note(vault, name).read_text().replace(f"[[{ALPHA}]]", "[[Zeta]]"))
+    store.cite("c3", "y8")
+    report = write_vault(store, vault)
+    assert report.conflicts == ()
+    assert f"- [[{BETA}]]\n- [[Zeta]]\n- Stub y8\n" in note(vault, GAMMA).read_text()
+
+
+def test_a_renaming_cut_short_goes_on(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(note(vault, "Zeta"))
+    note(vault, GAMMA).write_text(note(vault, GAMMA).read_text().replace(f"[[{ALPHA}]]", "[[Zeta]]"))
+    store.before_save = killed_at(2)
+    with pytest.raises(KeyboardInterrupt):
+        write_vault(store, vault)
+    store.before_save = None
+    store.cite("c3", "y8")
+    assert write_vault(store, vault).conflicts == ()
+    assert "- [[Zeta]]\n" in note(vault, BETA).read_text()
+    assert "- Stub y8\n" in note(vault, GAMMA).read_text()
+
+
+def test_a_copy_of_a_note_is_found_and_not_written(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    shutil.copy(note(vault, ALPHA), note(vault, f"{ALPHA} 1"))
+    store.change("a1", abstract="News.")
+    write_vault(store, vault)
+    assert "News." not in note(vault, f"{ALPHA} 1").read_text()
+    assert [(found.kind, found.where) for found in check(store, vault)] == [("duplicate id", f"papers/{ALPHA} 1.md")]
+
+
+def test_a_lost_database_finds_its_notes_again(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(note(vault, "Zeta"))
+    before = contents(vault.path)
+    anew = MemoryNotes(store.papers, store.cites)
+    report = write_vault(anew, vault)
+    assert anew.names["a1"] == "Zeta"
+    assert (report.notes, report.deleted) == (3, ())
+    assert set(contents(vault.path)) == set(before)
+    anew.change("b2", abstract="News.")
+    assert write_vault(anew, vault).written == 1
+
+
+def test_a_note_that_cannot_be_merged_is_left_alone_and_told_each_time(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    broken = note(vault, BETA).read_text().replace("year: 2001", "year: [2001")
+    note(vault, BETA).write_text(broken)
+    store.change("b2", abstract="News.")
+    for _ in range(2):
+        report = write_vault(store, vault)
+        assert report.problems == (f"{BETA}: the brackets of the property year do not close.",)
+        assert note(vault, BETA).read_text() == broken
+    assert [(found.kind, found.fault) for found in check(store, vault)] == [("unreadable", True)]
+    note(vault, BETA).write_text(broken.replace("[2001", "2001"))
+    assert write_vault(store, vault).problems == ()
+    assert "News." in note(vault, BETA).read_text()
+
+
+def test_a_note_that_is_a_link_is_told_and_the_rest_is_written(store: MemoryNotes, vault: FolderVault, tmp_path: Path) -> None:
+    write_vault(store, vault)
+    (tmp_path / "outside.md").write_text("secret")
+    note(vault, BETA).unlink()
+    note(vault, BETA).symlink_to(tmp_path / "outside.md")
+    store.change("b2", abstract="News.")
+    store.change("c3", abstract="More news.")
+    report = write_vault(store, vault)
+    assert len(report.problems) == 1
+    assert "symbolic link" in report.problems[0]
+    assert (tmp_path / "outside.md").read_text() == "secret"
+    assert "More news." in note(vault, GAMMA).read_text()
+
+
+def test_two_notes_whose_files_were_swapped_are_told(store: MemoryNotes, vault: FolderVault, tmp_path: Path) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(tmp_path / "x")
+    note(vault, BETA).rename(note(vault, ALPHA))
+    (tmp_path / "x").rename(note(vault, BETA))
+    before = contents(vault.path / "papers")
+    store.change("a1", abstract="News.")
+    report = write_vault(store, vault)
+    assert f"{ALPHA}: the file holds the note of another paper, b2." in report.problems
+    assert contents(vault.path / "papers")[f"{BETA}.md"] == before[f"{BETA}.md"]
+
+
+def test_a_dry_run_tells_and_changes_nothing(store: MemoryNotes, vault: FolderVault) -> None:
+    assert write_vault(store, vault, dry_run=True) == VaultReport(notes=3, written=3)
+    assert not vault.path.exists()
+    assert (store.names, store.saved, store.written) == ({}, {}, {})
+    write_vault(store, vault)
+    store.change("b2", abstract="News.")
+    note(vault, ALPHA).unlink()
+    before = snapshot(vault.path)
+    report = write_vault(store, vault, dry_run=True)
+    assert (report.notes, report.written, report.deleted) == (2, 2, ("a1",))
+    assert snapshot(vault.path) == before
+    assert store.saved[str(vault.path)]["a1"].deleted is False
+
+
+# ---------------------------------------------------------------- interruptions
+
+
+def killed_at(save: int) -> Iterator[None]:
+    """Ends the process, as far as the store can tell, at the n-th save."""
+    for _ in range(save):
+        yield
+    raise KeyboardInterrupt
+
+
+def counted(store: MemoryNotes, vault: FolderVault) -> int:
+    """How often a whole run saves."""
+    saves = 0
+
+    def count() -> Iterator[None]:
+        nonlocal saves
+        while True:
+            saves += 1
+            yield
+
+    store.before_save = count()
+    write_vault(store, vault)
+    store.before_save = None
+    return saves
+
+
+class Dying(FolderVault):
+    """Ends the process after some writes."""
+
+    left = 0
+
+    def write(self, name: str, text: str) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        super().write(name, text)
+
+
+@pytest.mark.parametrize("stage", ["first", "update"])
+@pytest.mark.parametrize("point", range(9))
+def test_a_run_killed_anywhere_resumes_to_the_same_vault(store: MemoryNotes, tmp_path: Path, stage: str, point: int) -> None:
+    def change(notes: MemoryNotes) -> None:
+        notes.change("a1", abstract=None, venue="X")
+        notes.change("b2", abstract="News.", year=None)
+        notes.cite("a1", "c3")
+        notes.summaries["c3"] = Summary("Short.", "tldr")
+
+    faultless = MemoryNotes(dict(store.papers), set(store.cites))
+    expected = FolderVault(tmp_path / "expected")
+    whole = FolderVault(tmp_path / "vault")
+    write_vault(faultless, expected)
+    if stage == "update":
+        write_vault(store, whole)
+        change(store)
+        change(faultless)
+        write_vault(faultless, expected)
+    if point < 5:
+        store.before_save = killed_at(point)
+        dying = whole
+    else:
+        dying = Dying(tmp_path / "vault")
+        dying.left = point - 5
+    try:
+        write_vault(store, dying)
+    except KeyboardInterrupt:
+        pass
+    else:
+        assert point in (3, 4, 8), "the fault was planned and did not happen"
+    store.before_save = None
+    report = write_vault(store, whole)
+    assert (report.conflicts, report.deleted, report.problems) == ((), (), ())
+    assert contents(whole.path) == contents(expected.path)
+    # What a crash left half said must not count for the reader's later.
+    store.change("b2", abstract="Last words.")
+    faultless.change("b2", abstract="Last words.")
+    write_vault(store, whole)
+    write_vault(faultless, expected)
+    assert contents(whole.path) == contents(expected.path)
+
+
+class Full(FolderVault):
+    """A disk with room for some files."""
+
+    room = 1
+
+    def write(self, name: str, text: str) -> None:
+        if not self.room:
+            raise StorageFull("No room left.")
+        self.room -= 1
+        super().write(name, text)
+
+
+def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(store: MemoryNotes, tmp_path: Path) -> None:
+    full = Full(tmp_path / "vault")
+    with pytest.raises(StorageFull):
+        write_vault(store, full)
+    assert len(full.notes()) == 1
+    report = write_vault(store, FolderVault(tmp_path / "vault"))
+    assert (report.notes, report.deleted) == (3, ())
+
+
+def test_a_note_saved_while_refnet_works_is_merged_as_it_is_then(store: MemoryNotes, tmp_path: Path) -> None:
+    class Edited(FolderVault):
+        """A reader saves a note between the look at it and its turn to be written."""
+
+        reads = 0
+
+        def read(self, name: str) -> str | None:
+            text = super().read(name)
+            if name == BETA and text is not None:
+                self.reads += 1
+                if self.reads == 1:
+                    note(self, BETA).write_text(text + "\nMy words.\n")
+            return text
+
+    vault = FolderVault(tmp_path / "vault")
+    write_vault(store, vault)
+    store.change("b2", abstract="News.")
+    write_vault(store, Edited(tmp_path / "vault"))
+    text = note(vault, BETA).read_text()
+    assert "News." in text
+    assert text.endswith("My words.\n")
+
+
+# ---------------------------------------------------------------- what the check finds
+
+
+def test_the_check_finds_links_that_lead_nowhere(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    (vault.path / "My note.md").write_text("x")
+    links = "[[My note]] [[My note#Part|shown]] [[papers/" + ALPHA + "]] [[refnet index]] `[[code]]`\n```\n[[code]]\n```\n"
+    note(vault, BETA).write_text(note(vault, BETA).read_text() + links + "[[Nowhere|x]] [[Nowhere]]\n\\[\\[text\\]\\]\n")
+    findings = [(found.kind, found.where, found.what) for found in check(store, vault)]
+    assert findings == [("broken link", f"papers/{BETA}.md", "links to Nowhere, which is not there")]
+
+
+def test_the_check_of_a_vault_that_is_not_there_finds_nothing_but_that(store: MemoryNotes, vault: FolderVault) -> None:
+    assert check(store, vault) == []
+    assert not vault.path.exists()
+
+
+def test_every_note_of_a_hostile_library_is_sound(vault: FolderVault) -> None:
+    store = MemoryNotes()
+    hostile = ["../../x", "CON", "a" * 300, "<% x %>", "[[x]]", "{{x}}", "#tag", "%%", "a\u202eb", "---", "", "é", "e\u0301", "É"]
+    for at, title in enumerate(hostile):
+        store.add(Paper(f"{at:06}ff", title, (Author(title),), abstract=title, venue=title, pdf_url=title))
+    for citing in store.papers:
+        store.cite(citing, *store.papers)
+    report = write_vault(store, vault)
+    assert (report.notes, report.problems) == (len(hostile), ())
+    assert check(store, vault) == []
+    assert {path.parent for path in vault.path.rglob("*.md")} == {vault.path / "papers", vault.path / "refnet"}
+    for path in (vault.path / "papers").iterdir():
+        head = path.read_text().split("---\n")[1]
+        assert yaml.safe_load(head)["refnet"] == 1
+        assert not re.search(r"<%|\{\{|%%", path.read_text())
+    assert write_vault(store, vault).written == 0
