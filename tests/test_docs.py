@@ -49,7 +49,9 @@ def reference(name: str) -> str:
 
 def section(page: str, heading: str) -> str:
     """The text below the heading that names all of `heading`, up to the next."""
-    found = re.search(rf"^## [^\n]*\b{re.escape(heading)}(?![ \w-])[^\n]*\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    found = re.search(
+        rf"^## [^\n]*\b{re.escape(heading)}(?![ \w-])[^\n]*\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE
+    )
     assert found is not None, f"no section {heading}"
     return found[1]
 
@@ -125,7 +127,10 @@ def test_the_index_links_every_page_of_the_documentation() -> None:
     assert {page for page in DOCS.rglob("*.md") if page != index} - linked == set()
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT)))
+WRITTEN = [page for page in sorted(DOCS.rglob("*.md")) if page.name != "figures.md"]  # those are measured
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_is_short_enough_to_be_read(page: Path) -> None:
     assert len(page.read_text(encoding="utf-8").splitlines()) <= LONGEST_PAGE
 
@@ -138,7 +143,9 @@ def test_pictures_are_small() -> None:
 
 
 def test_both_readmes_have_the_same_code_blocks() -> None:
-    english, japanese = (FENCE.findall((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.ja.md"))
+    english, japanese = (
+        FENCE.findall((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "README.ja.md")
+    )
 
     assert japanese == english
     assert len(english) >= 3
@@ -202,7 +209,18 @@ def test_every_exit_code_is_in_the_reference_and_no_other() -> None:
 def test_every_property_of_a_note_is_in_the_reference_in_the_order_of_notes() -> None:
     identifiers = {"DOI": "10.1/x", "ArXiv": "2005.11401"}
     paper = Paper(
-        "a" * 40, "A: B", (Author("A B"),), 2020, "V", "Text.", None, identifiers, 1, 1, None, "https://example.org/x.pdf"
+        "a" * 40,
+        "A: B",
+        (Author("A B"),),
+        2020,
+        "V",
+        "Text.",
+        None,
+        identifiers,
+        1,
+        1,
+        None,
+        "https://example.org/x.pdf",
     )
     content = NoteContent(paper, "B 2020 A B", citekey="k", summary=Summary("Text.", "abstract"), tags=("t",))
 
@@ -217,7 +235,11 @@ def test_every_section_of_a_note_is_in_the_reference_in_both_languages() -> None
 
 def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path) -> None:
     with StandIn(bundled_corpus()) as server:
-        settings = {"SEMANTIC_SCHOLAR_URL": server.url, "SEMANTIC_SCHOLAR_RPS": "500", "OUTPUT_DIR": str(tmp_path / "v")}
+        settings = {
+            "SEMANTIC_SCHOLAR_URL": server.url,
+            "SEMANTIC_SCHOLAR_RPS": "500",
+            "OUTPUT_DIR": str(tmp_path / "v"),
+        }
         done = {"refnet map": run("map", SEED, "title:No such paper at all", "--limit", "5", "--json", **settings)}
         done["refnet map, estimated"] = run("map", SEED, "--dry-run", "--json", **settings)
         note = next((tmp_path / "v" / "papers").glob("Lewis 2020*"))

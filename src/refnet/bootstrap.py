@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,13 +63,19 @@ class Application:
 
     def probes(self) -> list[Probe]:
         """What the doctor looks at."""
-        from refnet.adapters.probes import look_at_database, look_at_source, look_at_vault
+        from refnet.adapters.probes import look_at_database, look_at_vault
 
         return [
             ("database", lambda: look_at_database(self.engine)),
-            ("semantic scholar", lambda: look_at_source(self.source(_Silent()))),
+            ("semantic scholar", self._look_at_source),
             ("vault", lambda: look_at_vault(self.vault())),
         ]
+
+    def _look_at_source(self) -> str:
+        from refnet.adapters.probes import look_at_source
+
+        with closing(self.source(_Silent())) as source:
+            return look_at_source(source)
 
     def source(self, progress: Progress) -> SemanticScholar:
         """Semantic Scholar, at the pace that all processes on this database share."""
@@ -96,19 +102,21 @@ class Application:
         )
         return told
 
-    def mapper(self, progress: Progress) -> Mapper:
-        """The main job on Semantic Scholar."""
+    @contextmanager
+    def mapper(self, progress: Progress) -> Iterator[Mapper]:
+        """The main job on Semantic Scholar, whose connection is closed at the end."""
         settings = self.settings
-        return Mapper(
-            store=self.store,
-            source=self.source(progress),
-            pace=self.pace(progress),
-            summarizer=AbstractSummarizer(),
-            patience=Patience(settings.outage_seconds, settings.no_network_seconds),
-            progress=progress,
-            owner=f"{socket.gethostname()}:{os.getpid()}",
-            backoff=1.0 / settings.requests_per_second,
-        )
+        with closing(self.source(progress)) as source:
+            yield Mapper(
+                store=self.store,
+                source=source,
+                pace=self.pace(progress),
+                summarizer=AbstractSummarizer(),
+                patience=Patience(settings.outage_seconds, settings.no_network_seconds),
+                progress=progress,
+                owner=f"{socket.gethostname()}:{os.getpid()}",
+                backoff=1.0 / settings.requests_per_second,
+            )
 
 
 class _ToldPace:

@@ -18,8 +18,6 @@ from tests.acceptance.command import Refnet, Running, asked_twice, has_arrived, 
 from tests.acceptance.conftest import Serve, User
 
 KILLS = 20
-#: Of a paper whose process died three times while it was asked alone nobody asks any more.
-MOST_IN_A_ROW = 2
 
 
 @dataclass
@@ -61,7 +59,7 @@ class Killer:
         running.until(lambda: papers.is_dir() and sum(1 for _ in papers.iterdir()) > share)
 
     def asked_again(self) -> list[set[tuple[str, ...]]]:
-        """For each run what it, or a later one, asked although an earlier one had asked it and was not its last request."""
+        """For each request that was not the last of its run, what a later run asked of its papers again."""
         log = [*self.runs, self.stand_in.log[sum(map(len, self.runs)) :]]
         again: list[set[tuple[str, ...]]] = []
         for number, run in enumerate(log):
@@ -72,10 +70,6 @@ class Killer:
 
 def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
-
-
-def faultless(refnet: Refnet, *words: str) -> dict[str, Any]:
-    return refnet.map(*words)
 
 
 def check_same(killed: Refnet, whole: Refnet, document: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -90,7 +84,7 @@ def check_same(killed: Refnet, whole: Refnet, document: dict[str, Any], expected
 def test_twenty_kills_lose_at_most_the_request_under_way(serve: Serve, user: User) -> None:
     whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="5"), serve(latency=0.04)
     words = (SEED, "--depth", "2", "--limit", "500", "--vault", "vault")
-    expected = faultless(whole, *words)
+    expected = whole.map(*words)
     killed = user(stand_in, "killed", REFNET_BATCH_IDS="5")
     killer = Killer(killed, stand_in, words, random.Random(20), latency=0.04)
     moments = ["starting"] * 4 + ["asking"] * 12
@@ -101,6 +95,7 @@ def test_twenty_kills_lose_at_most_the_request_under_way(serve: Serve, user: Use
     document = killed.map(*words)
 
     assert killer.asked_again() == []
+    assert asked_twice(stand_in.log) != set(), "no kill hit a request"
     assert len(stand_in.log) <= expected["requests"]["semantic_scholar"] + 2 * KILLS
     check_same(killed, whole, document, expected)
 
@@ -110,7 +105,7 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
     whole, stand_in = user(serve(literature), "whole", REFNET_BATCH_IDS="100"), serve(literature, latency=0.05)
     seed = "649def34f8be52c8b66281af98ae884c09aef38b"
     words = (seed, "--depth", "2", "--limit", "5000", "--no-summaries", "--vault", "vault")
-    expected = faultless(whole, *words)
+    expected = whole.map(*words)
     killed = user(stand_in, "killed", REFNET_BATCH_IDS="100")
     killer = Killer(killed, stand_in, words, random.Random(4), latency=0.05)
     moments = ["starting"] * 3 + ["asking"] * 13
@@ -121,6 +116,7 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
     document = killed.map(*words)
 
     assert killer.asked_again() == []
+    assert asked_twice(stand_in.log) != set(), "no kill hit a request"
     assert len(stand_in.log) <= expected["requests"]["semantic_scholar"] + 2 * KILLS
     check_same(killed, whole, document, expected)
 
@@ -128,7 +124,7 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
 def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> None:
     whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="20"), serve()
     words = (SEED, "--depth", "1", "--vault", "vault")
-    expected = faultless(whole, *words)
+    expected = whole.map(*words)
     refnet = user(stand_in, REFNET_BATCH_IDS="20", SEMANTIC_SCHOLAR_RPS="2")
     running = refnet.start("map", *words)
     # The answer comes at once, and the next request may start only after half a second.

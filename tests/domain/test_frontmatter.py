@@ -41,7 +41,7 @@ def test_npms_yaml_reads_the_same(npm_yaml: Path) -> None:
     texts = [*TRICKY, *(chr(code) + "x" for code in (*range(0x20), *range(0x7F, 0xA1), 0xFEFF, 0x10FFFF, 0x2029))]
     documents = [ours([text]) for text in texts]
     node = shutil.which("node") or ""
-    told = subprocess.run(  # noqa: S603
+    told = subprocess.run(
         [node, str(npm_yaml)], input=json.dumps(documents), capture_output=True, text=True, check=True, timeout=60
     )
     assert json.loads(told.stdout) == [{"value": yaml.safe_load(document)} for document in documents]
@@ -49,7 +49,12 @@ def test_npms_yaml_reads_the_same(npm_yaml: Path) -> None:
 
 @pytest.mark.parametrize("text", ["plain", "A: B", "1e3", "it's", 'say "so"', "\\alpha", "日本 😀"])
 def test_what_a_property_says_does_not_depend_on_its_spelling(text: str) -> None:
-    spellings = [entry("k", text), f"k: '{text.replace(chr(39), chr(39) * 2)}'\n", f"k: >-\n  {text}\n", f"k: |\n  {text}\r\n"]
+    spellings = [
+        entry("k", text),
+        f"k: '{text.replace(chr(39), chr(39) * 2)}'\n",
+        f"k: >-\n  {text}\n",
+        f"k: |\n  {text}\r\n",
+    ]
     assert {value_of(spelling) for spelling in spellings} == {text}
 
 

@@ -32,9 +32,7 @@ FORBIDDEN_ANYWHERE = (
     r"<%|%>|\{\{|\}\}|\{%|%\}|%%|!\[|\[\[|\]\]|\]\(|`=|`\$=|```|~~~|\w::\s|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
     r"|[\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-FORBIDDEN = re.compile(
-    FORBIDDEN_ANYWHERE + r"|(?i:javascript|obsidian|file|data|vbscript):(?=\S)"
-)
+FORBIDDEN = re.compile(FORBIDDEN_ANYWHERE + r"|(?i:javascript|obsidian|file|data|vbscript):(?=\S)")
 
 
 def visible(markdown: str) -> str:
@@ -112,9 +110,7 @@ def test_entities_harmless_markup_and_invisible_signs_are_gone(given: str, shown
 def test_no_text_becomes_anything_but_text(text: str) -> None:
     for before in ("", "- ", "> "):
         tokens = MARKDOWN.parse(before + inert.inline(text))
-        kinds = {token.type for token in tokens} | {
-            child.type for token in tokens for child in token.children or []
-        }
+        kinds = {token.type for token in tokens} | {child.type for token in tokens for child in token.children or []}
         own = {"bullet_list_open", "list_item_open", "blockquote_open"} if before else set()
         closed = {kind.replace("_open", "_close") for kind in own}
         assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "text_special"} | own | closed
@@ -185,13 +181,23 @@ def test_an_address_cannot_leave_its_link(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("NLP & IR", "NLP-IR"), ("C++", "C"), ("1984", "y1984"), ("a/b", "a/b"), ("3D vision", "3D-vision"), ("#x", "x"), ("?", None)],
+    [
+        ("NLP & IR", "NLP-IR"),
+        ("C++", "C"),
+        ("1984", "y1984"),
+        ("a/b", "a/b"),
+        ("3D vision", "3D-vision"),
+        ("#x", "x"),
+        ("?", None),
+    ],
 )
 def test_a_tag_is_one_that_obsidian_takes(text: str, shown: str | None) -> None:
     assert inert.tag(text) == shown
 
 
-@pytest.mark.parametrize("piece", ["<i>", "`", "[[", "\\", "<", "&amp;", "https://", "{{", " ", "\n", "::", "_", "</i>", "%%", "a:"])
+@pytest.mark.parametrize(
+    "piece", ["<i>", "`", "[[", "\\", "<", "&amp;", "https://", "{{", " ", "\n", "::", "_", "</i>", "%%", "a:"]
+)
 def test_the_time_grows_no_faster_than_the_text(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     begun = time.perf_counter()

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refnet.domain.merge import digests_of, foreign_edits, merge, pending, undo_rename, was_written
+from refnet.domain.baselines import digests_of, foreign_edits, pending, undo_rename, was_written
+from refnet.domain.merge import merge
 from refnet.domain.note_text import Rendered, render, to_text
 from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList, Summary
 from refnet.domain.papers import Author, ListState, Paper
 
 
 def note(**changes: object) -> NoteContent:
-    paper = Paper("ab12", "BERT: a Title", (Author("A B"), Author("C D")), 2019, "NAACL", "First text.", citation_count=5)
+    paper = Paper(
+        "ab12", "BERT: a Title", (Author("A B"), Author("C D")), 2019, "NAACL", "First text.", citation_count=5
+    )
     fields = {key: changes.pop(key) for key in ("summary", "references", "citations", "tags") if key in changes}
     return NoteContent(replace(paper, **changes), "B 2019 BERT a Title", **fields)  # type: ignore[arg-type]
 
@@ -283,7 +286,9 @@ def test_links_that_obsidian_changed_after_a_renaming_are_ours() -> None:
 
 
 def test_edits_can_be_listed() -> None:
-    text = TEXT.replace("year: 2019", "year: 1").replace('venue: "NAACL"\n', "mine: x\n").replace("First text.", "Mine.")
+    text = (
+        TEXT.replace("year: 2019", "year: 1").replace('venue: "NAACL"\n', "mine: x\n").replace("First text.", "Mine.")
+    )
     assert foreign_edits(text, WRITTEN) == ("property:year", "property:venue", "section:abstract")
     assert foreign_edits(TEXT.replace("## Summary", "Mine.\n\n## Summary"), WRITTEN) == ()
 
@@ -291,9 +296,28 @@ def test_edits_can_be_listed() -> None:
 # ---------------------------------------------------------------- nothing is ever lost
 
 own_lines = st.sampled_from(
-    ["Mine.", "", "- mine", "- [[One]]", "> mine", "## Mine", "### Mine", "# M", "---", "```", "~~~", "    code", "$$", "%%", "| a |", "***"]
+    [
+        "Mine.",
+        "",
+        "- mine",
+        "- [[One]]",
+        "> mine",
+        "## Mine",
+        "### Mine",
+        "# M",
+        "---",
+        "```",
+        "~~~",
+        "    code",
+        "$$",
+        "%%",
+        "| a |",
+        "***",
+    ]
 ) | st.text(alphabet="ab #-`~*\t\u2028\x0b", max_size=6).map("z{}".format)
-own_heads = st.sampled_from(["mine: 1", "# mine", "", "list:\n  - x", "note: |\n  text\n\n  more", "'quoted': \"x\"  # c"])
+own_heads = st.sampled_from(
+    ["mine: 1", "# mine", "", "list:\n  - x", "note: |\n  text\n\n  more", "'quoted': \"x\"  # c"]
+)
 renderings = st.sampled_from(
     [
         OLD,
@@ -346,7 +370,10 @@ def test_an_untouched_note_is_always_the_latest(steps: list[Rendered]) -> None:
         text, baseline = merged.text, Baseline(merged.digests)
 
 
-@given(st.text(max_size=60) | st.text(alphabet="-#:ab\n\r \ufeff`", max_size=40).map("---\na: 1\n---\n{}".format), renderings)
+@given(
+    st.text(max_size=60) | st.text(alphabet="-#:ab\n\r \ufeff`", max_size=40).map("---\na: 1\n---\n{}".format),
+    renderings,
+)
 def test_any_file_at_all_is_taken_without_loss(text: str, rendered: Rendered) -> None:
     merged = merge(text, rendered, None)
     again = merge(merged.text, rendered, Baseline(merged.digests))

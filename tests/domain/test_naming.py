@@ -28,7 +28,7 @@ def paper(title: str, author: str = "", year: int | None = None, paper_id: str =
         (paper(""), "ab12cd34ef"),
         (paper("???"), "ab12cd34ef"),
         (paper("BERT: Pre-training of Deep Things"), "BERT Pre-training of Deep Things"),
-        (paper("L1/L2 | TCP\\IP [Re] \"what\" 50% A* <b> C# x^2?"), "L1-L2 - TCPIP (Re) what 50 A b C x2"),
+        (paper('L1/L2 | TCP\\IP [Re] "what" 50% A* <b> C# x^2?'), "L1-L2 - TCPIP (Re) what 50 A b C x2"),
         (paper("Learning $\\alpha$-Models with {{Braces}}"), "Learning alpha-Models with Braces"),
         (paper("日本語の題名：実験", "山田太郎", 2001), "山田太郎 2001 日本語の題名：実験"),
         (paper("<i>E. coli</i> R&amp;D"), "E. coli R&D"),
@@ -64,7 +64,7 @@ texts = st.text(max_size=120) | st.text(
     alphabet='<>:"/\\|?*#^[]%. -_=~`${}&!\u202e\u200b\x00\ud800\u0301\u00e9AaßſKKiİ日', max_size=80
 )
 papers = st.builds(
-    lambda title, author, year, paper_id: paper(title, author, year, paper_id),
+    paper,
     texts,
     texts,
     st.none() | st.integers(1500, 2100),

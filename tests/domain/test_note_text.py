@@ -36,7 +36,12 @@ NOTE = NoteContent(
     name="Family0 2017 Attention Is All You Need",
     citekey="vaswani2017",
     summary=Summary("One sentence. Two.", "tldr"),
-    references=NoteList((Neighbour("a", "Linked", 2014, "Bahdanau 2014 Linked"), Neighbour(None, "Plain*", None)), 0, 2, ListState.COMPLETE),
+    references=NoteList(
+        (Neighbour("a", "Linked", 2014, "Bahdanau 2014 Linked"), Neighbour(None, "Plain*", None)),
+        0,
+        2,
+        ListState.COMPLETE,
+    ),
     citations=NoteList((Neighbour("b", "Later", 2019),), 999, 130637, ListState.NEWEST),
     tags=("NLP & IR", "1984"),
 )
@@ -68,7 +73,7 @@ tags:
 refnet: 1
 ---
 
-Given0 Family0, Given1 Family1, Given2 Family2, Given3 Family3, Given4 Family4, Given5 Family5, Given6 Family6, Given7 Family7 """
+Given0 Family0, Given1 Family1, Given2 Family2, Given3 Family3, Given4 Family4, Given5 Family5 """
         """et al. (10 authors) · NeurIPS · 2017
 
 ## Abstract
@@ -115,9 +120,16 @@ def test_zero_is_known() -> None:
     assert "citation_count: 0\n" in to_text(render(NoteContent(Paper("ab", "T", citation_count=0), "T")))
 
 
+def test_a_summary_that_would_repeat_the_abstract_says_so_instead() -> None:
+    same = NoteContent(Paper("ab", "T", abstract="One  sentence."), "T", summary=Summary("One sentence.", "abstract"))
+    assert render(same).sections["summary"].body == (
+        "> [!summary] From the abstract; the full text was not read\n> The abstract is short enough to stand for itself."
+    )
+
+
 def test_headings_speak_japanese() -> None:
     text = to_text(render(NOTE, "ja"))
-    assert re.findall("^## (.*)$", text, re.M) == ["要旨", "要約", "参考文献", "被引用", "リンク"]
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == ["要旨", "要約", "参考文献", "被引用", "リンク"]
     assert "- ほか 999 件" in text
 
 
@@ -142,7 +154,7 @@ def test_the_alias_is_left_out_where_it_is_the_name() -> None:
             NoteList((Neighbour("a", "T"),), 39, 53, ListState.SHORT),
             "40 of 53 references are known; Semantic Scholar does not hand out the others.",
         ),
-        (NoteList((Neighbour("a", "T"),), 0, 53, None), "Those met so far, of 53 that Semantic Scholar counts."),
+        (NoteList((Neighbour("a", "T"),), 0, 53, None), "1 met so far, of 53 that Semantic Scholar counts."),
         (NoteList((Neighbour("a", "T"),), 0, 53, ListState.COMPLETE), "- T"),
         (NoteList((Neighbour("a", None, 1999),), 0, 1, ListState.COMPLETE), "- untitled (1999)"),
     ],
@@ -163,7 +175,9 @@ def test_a_note_whose_name_breaks_links_is_not_linked() -> None:
 
 
 names = st.sampled_from(["A Note", "Other 2001 Note"])
-neighbours = st.builds(Neighbour, st.none() | hostile, st.none() | hostile, st.none() | st.integers(0, 9999), st.none() | names)
+neighbours = st.builds(
+    Neighbour, st.none() | hostile, st.none() | hostile, st.none() | st.integers(0, 9999), st.none() | names
+)
 lists = st.builds(
     NoteList,
     st.lists(neighbours, max_size=4).map(tuple),
@@ -193,8 +207,8 @@ contents = st.builds(
     tags=st.lists(hostile, max_size=3).map(tuple),
 )
 
-OWN_LINK = re.compile(r"- \[\[[\w ]+\]\]$", re.M)
-OWN_WEB = re.compile(r"^- \[(?:PDF|DOI|arXiv|Semantic Scholar)\]\(https?://[^\s()]+\)$", re.M)
+OWN_LINK = re.compile(r"- \[\[[\w ]+\]\]$", re.MULTILINE)
+OWN_WEB = re.compile(r"^- \[(?:PDF|DOI|arXiv|Semantic Scholar)\]\(https?://[^\s()]+\)$", re.MULTILINE)
 
 
 @given(contents, st.sampled_from(["en", "ja"]))

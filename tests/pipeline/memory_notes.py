@@ -109,6 +109,8 @@ class MemoryNotes:
             known = self.papers.get(paper_id)
             linked = known is not None and not (paper_id in saved and saved[paper_id].deleted)
             note = self.names.get(paper_id) if linked else None
-            rows.append(Neighbour(paper_id, known.title if known else f"Stub {paper_id}", known.year if known else None, note))
+            rows.append(
+                Neighbour(paper_id, known.title if known else f"Stub {paper_id}", known.year if known else None, note)
+            )
         rows.sort(key=lambda row: (row.note is None, row.note or "", row.paper_id))
         return NoteList(tuple(rows), 0, of, state)

@@ -20,7 +20,7 @@ from refnet.domain.papers import ListState, Paper
 #: The version of the format, as the property `refnet` says it.
 FORMAT = 1
 PAPER_PAGE = "https://www.semanticscholar.org/paper"
-_AUTHORS_SHOWN = 8
+_AUTHORS_SHOWN = 6
 #: Beyond this JavaScript, and so Obsidian, rounds whole numbers.
 _LARGEST = 2**53
 
@@ -57,7 +57,7 @@ def render(content: NoteContent, lang: str = "en") -> Rendered:
     say = words(lang)
     bodies = {
         "abstract": inert.block(content.paper.abstract or ""),
-        "summary": _summary(content.summary, say),
+        "summary": _summary(content.summary, content.paper.abstract or "", say),
         "findings": "",
         "references": _list("references", content.references, say),
         "citations": _list("citations", content.citations, say),
@@ -149,10 +149,12 @@ def _lead(content: NoteContent, say: Words) -> str:
     return f"{full}\n\n{line}" if line else full
 
 
-def _summary(summary: Summary | None, say: Words) -> str:
+def _summary(summary: Summary | None, abstract: str, say: Words) -> str:
     text = inert.block(summary.text) if summary else ""
     if not summary or not text:
         return ""
+    if summary.basis == "abstract" and inert.clean(summary.text) == inert.clean(abstract):
+        text = say.same_as_abstract
     title = say.basis.get(summary.basis) or inert.inline(summary.basis)
     return f"> [!summary] {title}\n" + "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
 
@@ -162,8 +164,9 @@ def _list(kind: str, held: NoteList, say: Words) -> str:
     if held.left_out > 0:
         lines.append("- " + say.more.format(count=held.left_out))
     reason = why_incomplete(kind, held, say)
-    if not reason and lines and held.state is None and held.of is not None and held.of > len(held.rows) + held.left_out:
-        reason = say.found_so_far.format(of=number(held.of))
+    have = len(held.rows) + held.left_out
+    if not reason and lines and held.state is None and held.of is not None and held.of > have:
+        reason = say.found_so_far.format(have=number(have), of=number(held.of))
     return "\n\n".join(part for part in (reason, "\n".join(lines)) if part)
 
 

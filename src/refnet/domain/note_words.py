@@ -16,6 +16,8 @@ class Words:
     headings: Mapping[str, str]
     #: by what a summary rests on
     basis: Mapping[str, str]
+    #: in place of a summary that would only repeat the abstract
+    same_as_abstract: str
     untitled: str
     et_al: str
     more: str
@@ -41,6 +43,7 @@ ENGLISH = Words(
         "abstract": "From the abstract; the full text was not read",
         "tldr": "Semantic Scholar's TLDR; the full text was not read",
     },
+    same_as_abstract="The abstract is short enough to stand for itself.",
     untitled="untitled",
     et_al="{names} et al. ({count} authors)",
     more="and {count} more",
@@ -51,7 +54,7 @@ ENGLISH = Words(
         "references": "{have} of {of} references are known; Semantic Scholar does not hand out the others.",
         "citations": "{have} of {of} citing papers are known; Semantic Scholar does not hand out the others.",
     },
-    found_so_far="Those met so far, of {of} that Semantic Scholar counts.",
+    found_so_far="{have} met so far, of {of} that Semantic Scholar counts.",
     index={
         "intro": "Notes: {notes}. Citations among them: {links}.",
         "deleted": "Notes that you deleted, and that stay so: {count}.",
@@ -88,6 +91,7 @@ JAPANESE = Words(
         "abstract": "要旨による(本文は読んでいない)",
         "tldr": "Semantic Scholar の TLDR(本文は読んでいない)",
     },
+    same_as_abstract="要旨がそのまま要約になる。",
     untitled="題名なし",
     et_al="{names} ほか(著者 {count} 名)",
     more="ほか {count} 件",
@@ -98,7 +102,7 @@ JAPANESE = Words(
         "references": "参考文献 {of} 件のうち {have} 件。残りは Semantic Scholar から得られない。",
         "citations": "引用する論文 {of} 件のうち {have} 件。残りは Semantic Scholar から得られない。",
     },
-    found_so_far="Semantic Scholar が数える {of} 件のうち、これまでに見つかったもの。",
+    found_so_far="Semantic Scholar が数える {of} 件のうち、これまでに見つかった {have} 件。",
     index={
         "intro": "ノート {notes} 件、その間の引用 {links} 件。",
         "deleted": "削除されたままのノート {count} 件。",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from refnet.domain import inert
+from refnet.domain.baselines import foreign_edits, was_written
 from refnet.domain.errors import UnreadableDocument
 from refnet.domain.frontmatter import BrokenNote, property_of
-from refnet.domain.merge import foreign_edits, was_written
 from refnet.pipeline.generate import INDEX
 from refnet.pipeline.standing import Standing
 from refnet.ports import NoteStore, Vault
@@ -102,7 +102,9 @@ def _missing(standing: Standing) -> Iterator[Finding]:
         if name is None or name in standing.present or baseline is None or baseline.deleted:
             continue
         if was_written(baseline):
-            yield Finding("missing note", f"papers/{name}.md", "was written and is not there; the next write takes it for deleted")
+            yield Finding(
+                "missing note", f"papers/{name}.md", "was written and is not there; the next write takes it for deleted"
+            )
 
 
 def _folded(name: str) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from refnet.domain import inert
+from refnet.domain.baselines import Digests, pending
 from refnet.domain.errors import UnreadableDocument
 from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.index_text import NAME, Census, index_text
-from refnet.domain.merge import Digests, Merged, merge, pending
+from refnet.domain.merge import Merged, merge
 from refnet.domain.naming import NoteNames
-from refnet.domain.note_text import FORMAT, Rendered, render
+from refnet.domain.note_text import FORMAT, Rendered, render, to_text
 from refnet.domain.notes import Baseline, NoteContent, NoteList
 from refnet.pipeline.dry_run import UnwrittenStore, UnwrittenVault
 from refnet.pipeline.standing import Standing
@@ -164,16 +165,18 @@ class _Writing:
         try:
             before = self.vault.read(content.name)
             rendered = render(content, self.lang)
-            merged = _merge(before, rendered, baseline)
-            if merged.problem is None and merged.text != before and before is not None:
+            if before is not None and before != to_text(rendered):
                 holder = property_of(before, "paper_id")
                 if holder and holder != inert.value(paper_id):
                     self.problems.append(f"{content.name}: the file holds the note of another paper, {holder}.")
                     return None
-        except (UnreadableDocument, BrokenNote) as error:
+        except BrokenNote as error:
+            self.problems.append(f"{content.name}: {error}.")
+            return None
+        except UnreadableDocument as error:
             self.problems.append(f"{content.name}: {error}")
             return None
-        return _Draft(content, rendered, before, merged, baseline)
+        return _Draft(content, rendered, before, _merge(before, rendered, baseline), baseline)
 
     def _put(self, draft: _Draft) -> Digests | None:
         """Write a note if it changed; what to keep as its baseline, None if it was left alone."""
@@ -220,9 +223,7 @@ def _merge(text: str | None, rendered: Rendered, baseline: Baseline) -> Merged:
 
 def _only_linked(content: NoteContent, linked: set[str]) -> NoteContent:
     """`content` with links only to notes that stand in the vault."""
-    return replace(
-        content, references=_held(content.references, linked), citations=_held(content.citations, linked)
-    )
+    return replace(content, references=_held(content.references, linked), citations=_held(content.citations, linked))
 
 
 def _held(entries: NoteList, linked: set[str]) -> NoteList:

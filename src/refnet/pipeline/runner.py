@@ -26,6 +26,8 @@ from refnet.ports import CrawlStore, Pace, PaperSource
 
 #: Longest wait between two tries of a paper that fails by itself, in units of the back-off.
 LONGEST = 60
+#: After so many faults in a row, a request that is known to be well tells whether they are the source's.
+FAULTS_TO_PROBE = 4
 
 
 class Runner:
@@ -52,6 +54,8 @@ class Runner:
         self._owner = owner
         self._backoff = backoff
         self._jitter = random.Random()
+        #: requests in a row that failed by what may be their own fault
+        self._faults = 0
 
     def step(self, crawl_id: int | None = None, lease: float | None = None) -> bool:
         """Make the next request, if one is due.
@@ -75,7 +79,7 @@ class Runner:
     def _work(self, wave: Wave, crawl_id: int | None) -> None:
         try:
             record = self._ask(wave)
-            self._patience.succeeded()
+            self._succeeded()
             record()
         except StoreUnavailable:
             raise
@@ -85,7 +89,7 @@ class Runner:
             self._store.release(wave, share=_share(wave))
             self._patience.refused(error)
         except PermanentError as error:
-            self._patience.succeeded()
+            self._succeeded()
             self._refused(wave, error)
         except RefnetError:
             raise
@@ -123,6 +127,7 @@ class Runner:
         Where there was no other request to tell, the first half is tried as one, then the second; and where no paper
         is left that could tell, one that is known to be well.
         """
+        self._faults += 1
         successes = self._pace.successes()
         marks = [job.faulted_at for job in wave.jobs if job.faulted_at is not None]
         share = _share(wave)
@@ -131,7 +136,7 @@ class Runner:
             return
         halved = share is not None or wave.alone
         proven = successes > max(marks)
-        if halved and not proven and self._is_last(crawl_id):
+        if halved and not proven and crawl_id is not None and self._nobody_tells(crawl_id):
             self._probe(wave, crawl_id)
             successes = self._pace.successes()
             proven = successes > max(marks)
@@ -143,21 +148,23 @@ class Runner:
             # The others that are due come first.
             self._store.release(wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks))
 
-    def _is_last(self, crawl_id: int | None) -> bool:
-        """Whether no other paper of the crawl is due. Where many crawls are worked on, others tell soon enough."""
-        if crawl_id is None:
-            return False
+    def _nobody_tells(self, crawl_id: int) -> bool:
+        """Whether no other paper of the crawl is due, or none of the last few that were tried succeeded."""
         due = self._store.next_due(crawl_id)
-        return due is None or due > 0
+        return due is None or due > 0 or self._faults % FAULTS_TO_PROBE == 0
 
-    def _probe(self, wave: Wave, crawl_id: int | None) -> None:
+    def _probe(self, wave: Wave, crawl_id: int) -> None:
         """Ask for a seed's details, or for those of the paper whose lists fail; only whether they come is of interest."""
-        seeds = [] if crawl_id is None else [seed.paper_id for seed in self._store.seeds(crawl_id)]
+        seeds = [seed.paper_id for seed in self._store.seeds(crawl_id)]
         known = [paper_id for paper_id in seeds if paper_id not in wave.paper_ids]
         if known or wave.page or wave.ask != Ask.DETAILS:
             with suppress(TransientError, PermanentError):
                 self._source.fetch(known[:1] or wave.paper_ids[:1], Ask.DETAILS)
-                self._patience.succeeded()
+                self._succeeded()
+
+    def _succeeded(self) -> None:
+        self._faults = 0
+        self._patience.succeeded()
 
     def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None) -> None:
         """A single paper failed by itself: one attempt, growing waits, buried at the last."""

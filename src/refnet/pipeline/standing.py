@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from refnet.domain import inert, naming
+from refnet.domain.baselines import undo_rename, was_written
 from refnet.domain.errors import UnreadableDocument
 from refnet.domain.frontmatter import BrokenNote, property_of
-from refnet.domain.merge import undo_rename, was_written
 from refnet.domain.naming import NoteNames
 from refnet.domain.notes import Baseline
 from refnet.ports import NoteStore, Vault

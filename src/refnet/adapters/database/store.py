@@ -19,7 +19,7 @@ from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
 from refnet.domain.jobs import DeadLetter, JobState, Stage, Wave
 from refnet.domain.outcome import Outcome
-from refnet.domain.papers import Answer, Direction, Listing, ListName, Page
+from refnet.domain.papers import Answer, Direction, Listing, Page
 
 
 @dataclass(frozen=True, slots=True)

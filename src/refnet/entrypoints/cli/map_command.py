@@ -80,8 +80,8 @@ def map_papers(
         note_names=app.settings.note_names,
     )
     if dry_run:
-        with app.at_work(), progress() as shown:
-            estimate = app.mapper(shown).estimate(request)
+        with app.at_work(), progress() as shown, app.mapper(shown) as mapper:
+            estimate = mapper.estimate(request)
         _print_estimate(estimate, app, as_json=as_json)
         raise typer.Exit(1 if estimate.unresolved else 0)
     if full_text == 0:
@@ -103,8 +103,8 @@ def run_map(
 ) -> int:
     """Do the job, print its report, and return the exit code. `basis` says what summaries rest on."""
     folder = app.vault(vault)
-    with app.at_work(), progress() as shown:
-        report = app.mapper(shown).map(request, folder)
+    with app.at_work(), progress() as shown, app.mapper(shown) as mapper:
+        report = mapper.map(request, folder)
     if as_json:
         print_json(as_document(report, folder.path))
     else:
