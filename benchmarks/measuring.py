@@ -76,7 +76,7 @@ def synthetic_stand_in(kind: str, seeds: int) -> Iterator[tuple[str, list[str]]]
 @contextmanager
 def corpus_stand_in(corpus: Path, *options: str) -> Iterator[str]:
     """A process that serves the corpus in a folder; yields its URL."""
-    with _process([sys.executable, "-m", "refnet.demo.server", "--corpus", str(corpus), *options]) as lines:
+    with _process([sys.executable, "-m", "refnet.demo", "--corpus", str(corpus), *options]) as lines:
         yield next(lines).strip()
 
 

@@ -12,7 +12,6 @@ of `refnet vault write` on the vault of the last turn.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import tempfile
@@ -80,7 +79,8 @@ def fill(database: Path, notes: int) -> None:
         crawl = {"id": 1, "key": "x", "direction": "both", "depth": 2, "limit": notes, "state": "finished"}
         connection.execute(insert(crawls), [crawl | {"created_at": 1.0, "updated_at": 1.0}])
         places = [
-            {"crawl_id": 1, "paper_id": one, "depth": 2, "rank": at, "missing": False} for at, one in enumerate(collected)
+            {"crawl_id": 1, "paper_id": one, "depth": 2, "rank": at, "missing": False}
+            for at, one in enumerate(collected)
         ]
         connection.execute(insert(crawl_papers), places)
     application.engine.dispose()
@@ -107,9 +107,8 @@ def write_bytes(written: Path, folder: Path) -> float:
     begun = time.perf_counter()
     for name, content in held:
         temporary = folder / f".{name[:200]}.tmp"
-        with open(temporary, "wb") as file:
-            file.write(content)
-        os.replace(temporary, folder / name)
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
     return time.perf_counter() - begun
 
 

@@ -41,7 +41,11 @@ class Application:
     store: Store
 
     def vault(self, path: Path | None = None) -> FolderVault:
-        return FolderVault((path or self.settings.output_dir).expanduser().absolute())
+        """Raises ConfigurationError for a path below a home that is not known."""
+        try:
+            return FolderVault((path or self.settings.output_dir).expanduser().absolute())
+        except RuntimeError as error:
+            raise ConfigurationError(f"{path} names the home of a user who is not known.") from error
 
     def database_file(self) -> Path | None:
         return sqlite_file(self.engine.url)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_dir
 from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError, field_validator
@@ -13,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from refnet.domain.errors import ConfigurationError
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
-SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SEMANTIC_SCHOLAR_API_KEY")
+SECRETS = ("DATABASE_URL", "SEMANTIC_SCHOLAR_API_KEY")
 
 _URL = TypeAdapter(AnyHttpUrl)
 
@@ -34,8 +35,8 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(user_data_dir("refnet", appauthor=False)),
         validation_alias="REFNET_DATA_DIR",
     )
-    note_names: str = Field(
-        "author-year-title", pattern="^(author-year-title|paper_id)$", validation_alias="REFNET_NOTE_NAMES"
+    note_names: Literal["author-year-title", "paper_id"] = Field(
+        "author-year-title", validation_alias="REFNET_NOTE_NAMES"
     )
     # For tests and for mirrors with other limits; in docs/reference, not in the contract.
     batch_ids: int = Field(500, ge=1, le=500, validation_alias="REFNET_BATCH_IDS")
@@ -46,7 +47,14 @@ class Settings(BaseSettings):
     @field_validator("source_url")
     @classmethod
     def _is_http(cls, value: str) -> str:
-        _URL.validate_python(value)
+        try:
+            _URL.validate_python(value)
+            parts = urlsplit(value)
+        except ValueError:
+            parts = None
+        # A name and a password in it would be shown wherever the host is named.
+        if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("write http(s)://host/path, without a query or a password")
         return value.rstrip("/")
 
     @field_validator("contact", "api_key", mode="before")
@@ -61,7 +69,10 @@ class Settings(BaseSettings):
     @field_validator("output_dir", "data_dir")
     @classmethod
     def _expanded(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError("it names the home of a user who is not known") from error
 
     @property
     def database(self) -> str:
@@ -91,17 +102,14 @@ class Settings(BaseSettings):
         return self.model_copy(update=changed)
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings() -> Settings:
     """Read the environment. Raises ConfigurationError that names the variable, never its value."""
-    import os
-
-    values = dict(os.environ if environment is None else environment)
     given: dict[str, Any] = {}
     for name in SECRETS:
-        file = values.get(f"{name}_FILE")
+        file = os.environ.get(f"{name}_FILE")
         if not file:
             continue
-        if values.get(name):
+        if os.environ.get(name):
             raise ConfigurationError(f"Both {name} and {name}_FILE are set. Keep one of them.")
         try:
             given[name] = Path(file).read_text(encoding="utf-8").strip()
@@ -112,5 +120,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "a setting"
-        raise ConfigurationError(f"{name} is not usable: {first['msg']}.") from None
+        name = str(first["loc"][0]) if first["loc"] else "A setting"
+        why = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        raise ConfigurationError(f"{name} cannot be used: {why}.") from None

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from refnet.demo.log import Entry
 from refnet.demo.server import StandIn
@@ -43,11 +44,22 @@ class Ended:
 
 
 class Running:
-    """A command at work."""
+    """A command at work. What a failed test leaves behind is ended by `end_all`."""
+
+    _all: ClassVar[list[Running]] = []
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.started = time.monotonic()
+        self._all.append(self)
+
+    @classmethod
+    def end_all(cls) -> None:
+        while cls._all:
+            process = cls._all.pop().process
+            if process.returncode is None:
+                process.kill()
+                process.communicate()
 
     @property
     def is_over(self) -> bool:
@@ -62,6 +74,15 @@ class Running:
         """What Ctrl-C sends."""
         self.process.send_signal(signal.SIGINT)
         return self.wait()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Stopped for a while, in the middle of its work."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def wait(self, timeout: float = TOO_LONG) -> Ended:
         try:
@@ -180,7 +201,7 @@ def has_arrived(stand_in: StandIn, number: int) -> Callable[[], bool]:
     return lambda: len(stand_in.log) >= number
 
 
-def _ticks(timeout: float) -> Any:
+def _ticks(timeout: float) -> Iterator[None]:
     """Moments a few milliseconds apart, until the time is over."""
     end = time.monotonic() + timeout
     pause = threading.Event()

@@ -12,7 +12,7 @@ from refnet.demo.bundled import bundled_corpus
 from refnet.demo.graph import Corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
-from tests.acceptance.command import Refnet, clean_environment
+from tests.acceptance.command import Refnet, Running, clean_environment
 
 Serve = Callable[..., StandIn]
 User = Callable[..., Refnet]
@@ -22,6 +22,12 @@ User = Callable[..., Refnet]
 def literature(shared: Path) -> Corpus:
     """The large corpus, of real recordings."""
     return Corpus.load(shared / "corpus")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    yield
+    Running.end_all()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from refnet.demo.bundled import SEED
 from refnet.demo.graph import Corpus
 from refnet.demo.switches import FAULT_KINDS
-from tests.acceptance.command import has_arrived, asked_twice, tree
+from tests.acceptance.command import asked_twice, tree
 from tests.acceptance.conftest import Serve, User
 
 

@@ -63,7 +63,9 @@ class Killer:
         log = [*self.runs, self.stand_in.log[sum(map(len, self.runs)) :]]
         again: list[set[tuple[str, ...]]] = []
         for number, run in enumerate(log):
-            later = {question for entries in log[number + 1 :] for entry in entries for question in what_was_asked(entry)}
+            later = {
+                question for entries in log[number + 1 :] for entry in entries for question in what_was_asked(entry)
+            }
             again.extend(what_was_asked(entry) & later for entry in run[:-1])
         return [questions for questions in again if questions]
 

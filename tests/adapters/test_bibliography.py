@@ -518,6 +518,19 @@ def test_a_file_that_is_no_bibliography_is_refused_with_the_cure(
     assert message.isprintable()
 
 
+def test_a_title_of_more_than_2000_characters_is_none(tmp_path: Path) -> None:
+    for name, content in (
+        ("a.bib", "@a{k, title={" + "ab " * 700 + "}}"),
+        ("a.json", json.dumps([{"title": "ab " * 700}])),
+    ):
+        _, unresolved = read(tmp_path, name, content)
+        assert [entry.why for entry in unresolved] == [
+            "has no identifier, and its title is longer than 2,000 characters"
+        ]
+    seed = csl(tmp_path, title="ab " * 700, DOI="10.1000/abc")
+    assert (ids(seed), seed.title) == (["DOI:10.1000/abc"], None)
+
+
 def test_what_is_no_file_is_refused_with_the_cure(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "none.bib")
     assert "is a folder" in refusal(tmp_path)
@@ -576,6 +589,13 @@ HOSTILE = {
     "pieces.bib": "@a{k,title=" + '"a"#' * 200_000 + '"a"}',
     "authors.bib": "@a{k,title={ab},author={{" + "a and " * 160_000 + "}}",
     "note.bib": "@a{k,title={ab},note={" + "\n" * _MEGABYTE + "}}",
+    "urls.bib": f"@a{{k,title={{ab}},url={{a{' ' * 9_000}b}}}}\n" * 110,
+    "doi.bib": f"@a{{k,title={{ab}},doi={{doi{' ' * 9_000}b}}}}\n" * 110,
+    "doi-note.bib": f"@a{{k,title={{ab}},note={{doi{' ' * 9_000}b}}}}\n" * 110,
+    "arxiv.bib": f"@a{{k,title={{ab}},arxivid={{arxiv{' ' * 9_000}b}}}}\n" * 110,
+    "path.bib": f"@a{{k,title={{ab}},url={{https://arxiv.org{'/a' * 4_500}}}}}\n" * 110,
+    "short-path.bib": f"@a{{k,title={{ab}},url={{https://arxiv.org{'/a' * 450}}}}}\n" * 1_050,
+    "brackets.bib": f"@a{{k,title={{ab}},doi={{10.1000/{')' * 9_000}}}}}\n" * 110,
     "semicolons.bib": "@a{k,title={ab},note={" + "; " * 500_000 + "}}",
     "lines.ris": "TY  - A\nTI  - b\n" + "c\n" * 500_000,
     "untagged.ris": "TY  - A\n" + "c\n" * 500_000,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
@@ -53,9 +53,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     if request.param == "postgresql":
         engine: Engine = request.getfixturevalue("shared_postgres")
-        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
         with writing(engine) as connection:
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())  # several times as fast as TRUNCATE for a few rows
         yield engine
         return
     path = tmp_path / "refnet.db"

@@ -103,7 +103,7 @@ def work_off(store: Store, crawl_id: int, source: Mapping[str, Answer | None], l
             continue
         waves.append(wave)
         if wave.page is None:
-            store.record_wave(wave, [_asked(source.get(job.paper_id), wave.ask) for job in wave.jobs], limits)
+            store.record_wave(wave, [as_asked(source.get(job.paper_id), wave.ask) for job in wave.jobs], limits)
         else:
             whole = source[wave.jobs[0].paper_id]
             assert whole is not None
@@ -111,7 +111,7 @@ def work_off(store: Store, crawl_id: int, source: Mapping[str, Answer | None], l
     raise AssertionError("the crawl does not end")
 
 
-def _asked(whole: Answer | None, ask: Ask) -> Answer | None:
+def as_asked(whole: Answer | None, ask: Ask) -> Answer | None:
     if whole is None:
         return None
     return replace(

@@ -218,9 +218,12 @@ def test_a_paper_gone_when_its_page_is_asked_for_leaves_a_short_list(store: Stor
 
 def test_citations_lost_to_the_cap_of_a_request_are_asked_for_once_more(store: Store, engine: Engine) -> None:
     limits = Limits(citations=20)
-    cut = [answer("a", [], stubs(18), citations_of=18), answer("b", [], stubs(3), citations_of=9)]
-    enqueue(store, {"a": FULL, "b": FULL})
-    store.record_wave(claimed(store, limits), cut, limits)
+    record(
+        store,
+        answer("a", [], stubs(18), citations_of=18),
+        answer("b", [], stubs(3), citations_of=9),
+        limits=limits,
+    )
     assert ("b", "citations") not in states(engine)
     again = claimed(store, limits)
     assert (again.paper_ids, again.ask) == (["b"], Ask.CITATIONS)

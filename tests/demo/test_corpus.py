@@ -96,7 +96,7 @@ def test_the_best_title_holds_most_words_and_the_rarest_and_little_else() -> Non
 
 def test_the_stand_in_runs_as_a_process_that_says_where_it_is(tmp_path: Path) -> None:
     write(tmp_path, [{"paperId": sha("a"), "title": "Alone"}], [])
-    command = [sys.executable, "-W", "error", "-m", "refnet.demo.server", "--corpus", str(tmp_path)]
+    command = [sys.executable, "-W", "error", "-m", "refnet.demo", "--corpus", str(tmp_path)]
     with subprocess.Popen([*command, "--rps", "0.01"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -116,7 +116,7 @@ def test_the_stand_in_runs_as_a_process_that_says_where_it_is(tmp_path: Path) ->
 
 @pytest.mark.parametrize("wrong", [["--corpus", "nowhere"], ["--kinds", "nonsense"]])
 def test_the_process_refuses_bad_arguments_in_a_sentence(wrong: list[str]) -> None:
-    command = [sys.executable, "-m", "refnet.demo.server", *wrong]
+    command = [sys.executable, "-m", "refnet.demo", *wrong]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""`python -m refnet.demo.server`: the stand-in as a process of its own.
+"""`python -m refnet.demo`: the stand-in as a process of its own.
 
 Prints one line with its URL once it listens, and ends on SIGINT or SIGTERM.
 """
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m refnet.demo.server",
+        prog="python -m refnet.demo",
         description="A stand-in for the Semantic Scholar Graph API on loopback.",
         argument_default=argparse.SUPPRESS,
     )

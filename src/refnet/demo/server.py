@@ -171,9 +171,3 @@ def _ids_asked(route: str, path: str, body: bytes) -> tuple[str, ...]:
     if route in {"paper", "citations", "references"}:
         return (path.removeprefix("/paper/").removesuffix(f"/{route}"),)
     return ()
-
-
-if __name__ == "__main__":
-    from refnet.demo.__main__ import main
-
-    raise SystemExit(main())

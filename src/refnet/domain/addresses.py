@@ -62,7 +62,7 @@ def from_address(text: str) -> Identifiers:
 
 
 def _segments(parts: SplitResult) -> list[str]:
-    return [unquote(segment) for segment in parts.path.split("/") if segment]
+    return [unquote(segment) for segment in parts.path.split("/", 30)[:30] if segment]
 
 
 def _query(parts: SplitResult, *names: str) -> list[str]:
@@ -112,8 +112,6 @@ def _arxiv(parts: SplitResult) -> Identifiers:
 def _semantic_scholar(parts: SplitResult) -> Identifiers:
     """/paper/<slug>/<id>, /paper/<id>, /reader/<id>, /p/<corpus id>; the API's /graph/v1/paper/<any id>."""
     segments = _segments(parts)
-    if "author" in segments[:4]:
-        return ()
     for segment in reversed(segments):
         if found := from_paper_id(segment):
             return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from refnet.domain import frontmatter
 from refnet.domain.frontmatter import BrokenNote
-from refnet.domain.note_parts import ABSENT, digest_lines, digest_value, find, split_body
+from refnet.domain.note_parts import ABSENT, digest_lines, digest_own, digest_value, find, split_body
 from refnet.domain.note_text import Rendered
 from refnet.domain.notes import Baseline
 
@@ -22,9 +22,9 @@ def digests_of(rendered: Rendered) -> Digests:
     """The baseline of a note that says `rendered` and nothing else."""
     digests: Digests = {f"property:{key}": (digest_value(one.says),) for key, one in rendered.properties.items()}
     if rendered.lead:
-        digests[LEAD] = (digest_lines(rendered.lead.split("\n")),)
+        digests[LEAD] = (digest_own(rendered.lead),)
     for key, section in rendered.sections.items():
-        digests[f"section:{key}"] = (digest_lines(section.body.split("\n")),)
+        digests[f"section:{key}"] = (digest_own(section.body),)
     digests[HEADINGS] = (rendered.lang,)
     return digests
 
@@ -32,10 +32,11 @@ def digests_of(rendered: Rendered) -> Digests:
 def pending(baseline: Baseline | None, digests: Digests) -> Digests:
     """The baseline to save before a write, true whether the write happens or not."""
     old = baseline.parts if baseline else {}
-    return {
-        part: tuple(dict.fromkeys((*old.get(part, (ABSENT,)), *digests.get(part, (ABSENT,)))))
-        for part in (*old, *(part for part in digests if part not in old))
-    }
+    both = {part: (ABSENT, *told) for part, told in digests.items() if part not in old}
+    for part, told in old.items():
+        now = digests.get(part, (ABSENT,))
+        both[part] = told if told == now else tuple(dict.fromkeys((*told, *now)))
+    return both
 
 
 def was_written(baseline: Baseline) -> bool:

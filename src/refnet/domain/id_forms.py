@@ -61,7 +61,7 @@ _LEADING = "'\"`‘“«<([{"
 _LABELLED = re.compile(
     r"(?:^|[\n;])[ \t]*(?:(?P<url>https?://\S{4,500})"
     r"|(?:arxiv preprint\s+)?arxiv\s*[:=]\s*(?:abs/)?(?P<arxiv>[a-z.-]{0,15}/?[0-9]{4}[0-9.]{1,6}[0-9])"
-    r"|doi\s*[:=]?\s*(?P<doi>(?:https?://|10\.)\S{4,500})"
+    r"|doi\s{0,5}[:=]?\s{0,5}(?P<doi>(?:https?://|10\.)\S{4,500})"
     r"|pmid\s*[:=]\s*(?P<pmid>[0-9]{1,9})|(?P<pmid2>[0-9]{1,9})\[pmid\]"
     r"|pmcid\s*[:=]\s*(?P<pmcid>(?:PMC)?[0-9]{1,9})|(?P<pmcid2>PMC[0-9]{1,9})\[pmcid\])",
     re.IGNORECASE,
@@ -111,7 +111,7 @@ def from_doi(text: str) -> Identifiers:
 
     Semantic Scholar is asked for an arXiv DOI by its arXiv id first, for which it answers more reliably.
     """
-    text = re.sub(r"^(?:doi\s*[:=]?\s*)+", "", plain(text), flags=re.IGNORECASE)
+    text = re.sub(r"^(?:doi\s{0,5}[:=]?\s{0,5})+", "", plain(text), flags=re.IGNORECASE)
     if re.search(r"%[0-9a-f]{2}", text, re.IGNORECASE):
         text = unquote(text)
     text = without_punctuation(text).lower()
@@ -131,7 +131,7 @@ def from_doi(text: str) -> Identifiers:
 
 def from_arxiv(text: str) -> Identifiers:
     """New (1706.03762) and old (hep-th/9711200, math.GT/0309136) arXiv ids, `arXiv:` and version or not."""
-    text = re.sub(r"^(?:arxiv(?: preprint)?\s*[:=]?\s*)+(?:abs/)?", "", plain(text), flags=re.IGNORECASE)
+    text = re.sub(r"^(?:arxiv(?: preprint)?\s{0,5}[:=]?\s{0,5})+(?:abs/)?", "", plain(text), flags=re.IGNORECASE)
     value = _arxiv_id(without_punctuation(text)) or _arxiv_id(text)
     return (Identifier(IdentifierKind.ARXIV, value),) if value else ()
 

@@ -30,6 +30,7 @@ __all__ = ["family_name", "plain_title", "why_not_same"]
 
 MAX_YEARS_APART = 1
 _MAX_TITLE = 2_000
+_MAX_NAME = 300
 
 #: The tags that titles are found with; what else stands between < and > is the title's own.
 _TAG = re.compile(
@@ -190,7 +191,7 @@ def _same_author(family: str | None, authors: Sequence[Author]) -> bool | None:
     """
     if not family or not authors:
         return None
-    name = authors[0].name
+    family, name = family[:_MAX_NAME], authors[0].name[:_MAX_NAME]
     if not name.strip() or is_group(family) or is_group(name) or is_cjk(family) != is_cjk(name):
         return None
     if is_cjk(family):

@@ -24,8 +24,9 @@ _AUTHORS_SHOWN = 6
 #: Beyond this JavaScript, and so Obsidian, rounds whole numbers.
 _LARGEST = 2**53
 
-# Titles of neighbours come up in many notes of one vault.
+# Neighbours come up in many notes of one vault.
 _inline = lru_cache(maxsize=20_000)(inert.inline)
+_is_linkable = lru_cache(maxsize=50_000)(is_linkable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _list(kind: str, held: NoteList, say: Words) -> str:
 
 
 def _neighbour(row: Neighbour, say: Words) -> str:
-    if row.note is not None and is_linkable(row.note):
+    if row.note is not None and _is_linkable(row.note):
         return f"- [[{row.note}]]"
     title = _inline(row.title or "") or say.untitled
     return f"- {title} ({row.year})" if row.year is not None else f"- {title}"

@@ -227,7 +227,7 @@ def _only_linked(content: NoteContent, linked: set[str]) -> NoteContent:
 
 
 def _held(entries: NoteList, linked: set[str]) -> NoteList:
-    if all(row.note is None or row.note in linked for row in entries.rows):
+    if not [row for row in entries.rows if row.note is not None and row.note not in linked]:
         return entries
     still = [row for row in entries.rows if row.note is not None and row.note in linked]
     plain = [replace(row, note=None) for row in entries.rows if row.note is None or row.note not in linked]

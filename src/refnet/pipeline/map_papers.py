@@ -173,7 +173,8 @@ class Mapper:
         crawl = self.store.crawl(crawl_id)
         dead = self.store.dead_letters(crawl_id)
         incomplete = self.store.incomplete(crawl_id)
-        named = [*(entry.paper_id for entry in incomplete), *(letter.paper_id for letter in dead)]
+        named = {entry.paper_id for entry in incomplete} | {letter.paper_id for letter in dead}
+        named |= {paper_id for paper_id, _ in notes.conflicts}
         return MapReport(
             crawl_id=crawl_id,
             seeds=self._seed_rows(),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from refnet.domain.addresses import from_address, from_prefixed
+from refnet.domain.addresses import from_prefixed
 from refnet.domain.id_forms import Identifiers, from_paper_id, in_best_order, labelled
 from refnet.domain.identifiers import MAX_LENGTH, shown
 from refnet.domain.matching import family_name, plain_title
@@ -15,6 +15,7 @@ from refnet.domain.seeds import Identifier, Seed, Unresolved
 _YEAR = re.compile(r"(?<![0-9])(?:1[4-9]|20)[0-9]{2}(?![0-9])")
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_FIELD = 10_000
+_MAX_ID = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,15 @@ def _identifiers(claims: Iterable[tuple[str, str]]) -> Identifiers:
     for kind, claim in claims:
         text = claim[:_MAX_FIELD].strip()
         if kind == "note":
-            for label, value in labelled(text):
-                found += from_address(value) if label == "url" else from_prefixed(label, value)
-        elif kind == "paper_id":
-            found += from_paper_id(text)
+            pieces = labelled(text)
         elif kind == "url":
-            for address in re.split(r"[\s;]+(?=https?://)", text)[:10]:
-                found += from_address(address)
+            pieces = [("url", address.strip(" ;")) for address in re.split(r"[\s;](?=https?://)", text)[:10]]
         else:
-            found += from_prefixed(kind, text)
+            pieces = [(kind, text)]
+        for label, piece in pieces:
+            # Nothing longer is an id, and some ways of telling take a time that grows with the square of the length.
+            if len(piece) <= _MAX_ID:
+                found += from_paper_id(piece) if label == "paper_id" else from_prefixed(label, piece)
     return in_best_order(found)
 
 

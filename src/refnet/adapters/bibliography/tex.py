@@ -7,7 +7,8 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-MAX_LENGTH = 2_001
+#: no title, and more than a first author
+TOO_LONG = 2_001
 #: What pylatexenc may cost per file, in characters: it takes up to 25 µs for each, and some 0.2 ms for every call.
 _BUDGET = 100_000
 _CALL = 10
@@ -53,8 +54,10 @@ class Decoder:
         return self._spent > _BUDGET
 
     def decoded(self, text: str) -> str:
-        """Accents as letters, commands carried out or left out, no braces; cut at MAX_LENGTH."""
-        text = " ".join(text[:MAX_LENGTH].split())
+        """Accents as letters, commands carried out or left out, no braces. Beyond TOO_LONG nothing is read, but cut."""
+        text = " ".join(text.split())
+        if len(text) >= TOO_LONG:
+            return text[:TOO_LONG]
         if "\\" in text:
             text = _LETTER.sub(lambda match: _LETTERS[match[1]], _ACCENTED.sub(_composed, text))
         simple = _ESCAPED.sub("", text)

@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
     content = _read(path)
     text = _decode(path, content).replace("\r\n", "\n").replace("\r", "\n")
     controls = sum(c < " " and c not in "\t\n\f" for c in text[:100_000])
-    if "\0" in text or controls > len(text[:100_000]) // 100:
+    if controls > len(text[:100_000]) // 100:
         raise unreadable(path, "is no text file: export the library as .bib, .ris or CSL-JSON (.json)")
     if not text.strip():
         raise unreadable(path, "is empty: export the library again")

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union, update
 
 from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
@@ -272,15 +272,10 @@ def edges(connection: Connection, crawl_id: int) -> list[tuple[str, str]]:
 
 
 def _edges(crawl_id: int) -> Select[Any]:
-    # The cited end is a condition on each edge, which no planner can turn into the outer loop: pairs of papers are
-    # many more than edges.
-    cited = collected_ids(crawl_id).where(crawl_papers.c.paper_id == citations.c.cited).correlate(citations)
-    citing = collected_ids(crawl_id).subquery()
-    return (
-        select(citations.c.citing, citations.c.cited)
-        .join(citing, citing.c.paper_id == citations.c.citing)
-        .where(exists(cited))
-    )
+    # The cited end is no plain column, so that no planner looks up pairs of papers, which are many more than edges.
+    cited = citations.c.cited.concat("")
+    collected = collected_ids(crawl_id)
+    return select(citations.c.citing, citations.c.cited).where(citations.c.citing.in_(collected), cited.in_(collected))
 
 
 def _members(crawl_id: int, *, missing: bool) -> Select[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
@@ -90,7 +90,8 @@ def _copy(file: Path, revision: str) -> Path:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
     except sqlite3.Error as error:
-        target.unlink(missing_ok=True)
+        with suppress(OSError):
+            target.unlink()
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             raise StorageFull(
                 f"No room is left for the copy {target} that is made before {file} is brought to the present schema. "

@@ -101,6 +101,15 @@ class NoteTables:
                 row.paper_id: Summary(row.text, row.basis)
                 for row in connection.execute(select(summaries).where(summaries.c.paper_id.in_(paper_ids)))
             }
+            depths = _by_paper(
+                connection,
+                select(crawl_papers.c.paper_id, func.min(crawl_papers.c.depth))
+                .join(vault_crawls, vault_crawls.c.crawl_id == crawl_papers.c.crawl_id)
+                .where(vault_crawls.c.path == vault)
+                .group_by(crawl_papers.c.paper_id),
+                crawl_papers,
+                paper_ids,
+            )
             both = {name: _note_lists(connection, vault, name, paper_ids) for name in ListName}
         return [
             NoteContent(
@@ -110,6 +119,7 @@ class NoteTables:
                 summary=made.get(paper_id),
                 references=both[ListName.REFERENCES][paper_id],
                 citations=both[ListName.CITATIONS][paper_id],
+                depth=depths.get(paper_id),
             )
             for paper_id in paper_ids
         ]
@@ -236,6 +246,10 @@ class NoteTables:
             select(func.count()).select_from(unmatched),
             select(*marks(summaries.c.made_at)).where(summaries.c.paper_id.in_(collected)),
             select(func.count(), func.count(crawl_seeds.c.citekey)).where(crawl_seeds.c.paper_id.in_(collected)),
+            # A further crawl of papers that are all there may still make seeds of some.
+            select(func.count(), func.coalesce(func.sum(crawl_papers.c.depth), 0))
+            .join(vault_crawls, vault_crawls.c.crawl_id == crawl_papers.c.crawl_id)
+            .where(vault_crawls.c.path == vault),
             select(func.count(), func.coalesce(func.sum(case((vault_notes.c.deleted, 1), else_=0)), 0)).where(
                 vault_notes.c.path == vault
             ),

@@ -54,10 +54,10 @@ class Store(NoteTables):
             old = select(merged.c.old_id, merged.c.paper_id).where(
                 merged.c.old_id.in_(texts), merged.c.paper_id.in_(fetched)
             )
-            found = {row[0]: row[1] for query in (asked, old) for row in connection.execute(query)}
-            found.update(
-                (text, text) for text in connection.execute(fetched.where(papers.c.paper_id.in_(texts))).scalars()
-            )
+            own = connection.execute(fetched.where(papers.c.paper_id.in_(texts))).scalars()
+            found = {text: text for text in own}
+            # A paper merged into another is that one, though what was known of it is still here.
+            found |= {row[0]: row[1] for query in (asked, old) for row in connection.execute(query)}
             return found
 
     def titles(self, paper_ids: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from typing import Annotated
@@ -14,6 +15,9 @@ from refnet.entrypoints.cli import dead, demo, doctor, export, map_command, stat
 from refnet.entrypoints.cli.output import note
 
 DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+
+#: No number of days has four decimals, as every arXiv id has.
+_DAYS = re.compile(r"[0-9]+(\.[0-9]{1,3})?")
 
 app = typer.Typer(
     name="refnet",
@@ -90,9 +94,10 @@ def exit_code(error: RefnetError) -> int:
 
 def _with_default_age(words: list[str]) -> list[str]:
     """`--refresh` may stand without its number; option parsers cannot tell that from a seed that follows."""
-    result: list[str] = []
-    for place, word in enumerate(words):
+    options = words[: words.index("--")] if "--" in words else words
+    result = list(words)
+    for place, word in enumerate(options):
         following = words[place + 1] if place + 1 < len(words) else ""
-        bare = word == "--refresh" and not following.replace(".", "", 1).isdigit()
-        result.append("--refresh=30" if bare else word)
+        if word == "--refresh" and not _DAYS.fullmatch(following):
+            result[place] = "--refresh=30"
     return result

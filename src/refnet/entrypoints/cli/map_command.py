@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -128,7 +129,8 @@ def read_seeds(words: list[str]) -> tuple[list[Seed], list[Unresolved]]:
     unresolved: list[Unresolved] = []
     for word in words:
         if looks_like_file(word):
-            entries, broken = read_bibliography(Path(word).expanduser())
+            # A `~` that the shell left alone names no home that exists: the file is looked for as it is written.
+            entries, broken = read_bibliography(Path(os.path.expanduser(word)))  # noqa: PTH111 - it never raises
             named += entries
             unresolved += broken
             continue

@@ -59,7 +59,7 @@ def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: s
     )
     _section(
         "Your edits were kept where refnet has something new",
-        (f"{paper_id}: {where}" for paper_id, where in written.conflicts),
+        (f"{report.titles.get(one) or one}: {where.replace(':', ' ')}" for one, where in written.conflicts),
         written.conflicts,
     )
     _section("Left alone in the vault", written.problems, written.problems)

@@ -1,0 +1,113 @@
+"""A source that refuses, or is not there at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from refnet.demo.bundled import SEED
+from refnet.demo.faults import Faults
+from refnet.demo.server import StandIn
+from tests.acceptance.command import asked_twice, has_arrived, tree
+from tests.acceptance.conftest import Serve, User
+
+KEY = "s3cret-key-of-mine"
+
+
+def test_a_wrong_key_is_told_at_its_first_use(serve: Serve, user: User) -> None:
+    stand_in = serve(keys=frozenset({"another"}))
+    refnet = user(stand_in, SEMANTIC_SCHOLAR_API_KEY=KEY)
+
+    ended = refnet("map", SEED)
+
+    assert ended.code == 2
+    assert "refuses the key (403)" in ended.error
+    assert "SEMANTIC_SCHOLAR_API_KEY" in ended.error
+    assert len(stand_in.log) == 2  # once more, for it happens by mistake
+    assert KEY not in ended.out + ended.err
+    assert refnet.done("status", "--json").json["crawls"] == []
+
+
+def test_a_key_refused_later_stops_the_run_and_the_next_one_goes_on(serve: Serve, user: User) -> None:
+    stand_in = serve(keys=frozenset({KEY}), latency=0.05)
+    right = stand_in.switches
+    refnet = user(stand_in, SEMANTIC_SCHOLAR_API_KEY=KEY, REFNET_BATCH_IDS="5")
+    running = refnet.start("map", SEED)
+    assert running.until(has_arrived(stand_in, 4))
+
+    stand_in.switches = replace(right, keys=frozenset())
+    ended = running.wait()
+
+    assert ended.code == 3
+    assert "refuses the key (403)" in ended.error
+    stand_in.switches = right
+    document = refnet.map(SEED)
+    assert document["papers"] == 57
+    assert asked_twice(stand_in.log) == set()
+
+
+def test_the_key_goes_to_the_source_with_every_request(serve: Serve, user: User) -> None:
+    stand_in = serve(keys=frozenset({KEY}), keyless=False)
+
+    user(stand_in, SEMANTIC_SCHOLAR_API_KEY=KEY).map(SEED, "--limit", "5")
+
+    assert {entry.key for entry in stand_in.log} == {KEY}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9/graph/v1", "Connection refused"),
+        ("http://nowhere.invalid/graph/v1", "cannot be resolved"),
+    ],
+)
+def test_without_a_network_it_stops_after_a_while_and_resumes(serve: Serve, user: User, url: str, said: str) -> None:
+    refnet = user(url, REFNET_NO_NETWORK_SECONDS="0.5")
+
+    ended = refnet("map", SEED)
+
+    assert ended.code == 3
+    assert said in ended.error
+    assert "Check the network" in ended.error
+    assert ended.seconds < 20
+    assert refnet.with_(SEMANTIC_SCHOLAR_URL=serve().url).map(SEED)["papers"] == 57
+
+
+@pytest.mark.parametrize(
+    "kind", ["429", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("500", "503", "reset"))]
+)
+def test_a_lasting_outage_stops_the_run_and_costs_no_paper(serve: Serve, user: User, kind: str) -> None:
+    whole, stand_in = user(serve(), "whole"), serve(latency=0.02)
+    expected = whole.map(SEED)
+    refnet = user(stand_in, REFNET_BATCH_IDS="5", REFNET_OUTAGE_SECONDS="0.5")
+    running = refnet.start("map", SEED)
+    assert running.until(has_arrived(stand_in, 4))
+
+    fail_from_now_on(stand_in, kind)
+    ended = running.wait()
+
+    assert ended.code == 3
+    assert "No request succeeded for" in ended.error
+    assert "resumes" in ended.error
+    fail_from_now_on(stand_in, None)
+    document = refnet.map(SEED)
+    assert document["papers"] == expected["papers"]
+    assert document["dead"] == 0
+    assert asked_twice(stand_in.log) == set()
+    assert tree(refnet.folder / "vault") == tree(whole.folder / "vault")
+
+
+def test_an_address_that_is_no_mirror_is_named(serve: Serve, user: User) -> None:
+    refnet = user(serve().url.replace("/graph/v1", "/elsewhere"), REFNET_OUTAGE_SECONDS="0.5")
+
+    ended = refnet("map", SEED)
+
+    assert ended.code == 3
+    assert "SEMANTIC_SCHOLAR_URL" in ended.error
+
+
+def fail_from_now_on(stand_in: StandIn, kind: str | None) -> None:
+    """Every request fails in this way, or none."""
+    stand_in.switches = replace(stand_in.switches, faults=1.0 if kind else 0.0, kinds=(kind or "429",))
+    stand_in._faults = Faults(stand_in.switches)

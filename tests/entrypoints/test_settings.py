@@ -1,0 +1,115 @@
+"""What may stand in the environment, and what is said of what may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from refnet.domain.errors import ConfigurationError
+from refnet.entrypoints.cli.main import run
+from refnet.settings import load_settings
+
+NONSENSE = [
+    ("SEMANTIC_SCHOLAR_RPS", "fast"),
+    ("SEMANTIC_SCHOLAR_RPS", "0"),
+    ("SEMANTIC_SCHOLAR_RPS", "-1"),
+    ("SEMANTIC_SCHOLAR_RPS", "nan"),
+    ("SEMANTIC_SCHOLAR_RPS", "inf"),
+    ("SEMANTIC_SCHOLAR_URL", "nonsense"),
+    ("SEMANTIC_SCHOLAR_URL", "ftp://example.org/graph"),
+    ("SEMANTIC_SCHOLAR_URL", "https://exa mple.org/graph"),
+    ("SEMANTIC_SCHOLAR_URL", "https://example.org/graph?key=1"),
+    ("SEMANTIC_SCHOLAR_URL", "https://user:word@example.org/graph"),
+    ("SEMANTIC_SCHOLAR_API_KEY", "schlüssel"),
+    ("SEMANTIC_SCHOLAR_API_KEY", "a\nb"),
+    ("REFNET_CONTACT", "me@example.org\r\nX-Header: 1"),
+    ("REFNET_NOTE_NAMES", "by colour"),
+    ("REFNET_BATCH_IDS", "0"),
+    ("REFNET_BATCH_IDS", "501"),
+    ("REFNET_BATCH_IDS", "many"),
+    ("REFNET_REQUEST_SECONDS", "0"),
+    ("REFNET_OUTAGE_SECONDS", "long"),
+    ("REFNET_NO_NETWORK_SECONDS", "-1"),
+    ("OUTPUT_DIR", "~nobody-of-this-name/vault"),
+    ("REFNET_DATA_DIR", "~nobody-of-this-name/data"),
+    ("DATABASE_URL", "nonsense"),
+    ("DATABASE_URL", "mysql://user:word@example.org/refnet"),
+    ("DATABASE_URL", "sqlite://"),
+    ("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), NONSENSE)
+def test_nonsense_in_a_variable_is_refused_by_the_variables_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert run(["status"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert name in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_broker_with_sqlite_is_refused_with_both_ways_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://user:word@127.0.0.1//")
+
+    assert run(["map", "arXiv:2005.11401"]) == 2
+    err = capsys.readouterr().err
+    assert "SQLite" in err
+    assert "DATABASE_URL" in err
+    assert "word" not in err
+
+
+@pytest.mark.parametrize("name", ["SEMANTIC_SCHOLAR_API_KEY", "DATABASE_URL"])
+def test_a_secret_may_stand_in_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("postgresql://me:hidden@example.org/db\n", encoding="utf-8")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
+    settings = load_settings()
+
+    assert (settings.key if name.endswith("KEY") else settings.database) == "postgresql://me:hidden@example.org/db"
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["SEMANTIC_SCHOLAR_API_KEY", "DATABASE_URL"])
+def test_a_secret_given_twice_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("one", encoding="utf-8")
+    monkeypatch.setenv(name, "another")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
+    with pytest.raises(ConfigurationError, match=rf"Both {name} and {name}_FILE are set"):
+        load_settings()
+
+
+def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMANTIC_SCHOLAR_API_KEY_FILE", str(tmp_path / "missing"))
+
+    with pytest.raises(ConfigurationError, match="SEMANTIC_SCHOLAR_API_KEY_FILE names a file that cannot be read"):
+        load_settings()
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = load_settings()
+    for name in ("DATABASE_URL", "SEMANTIC_SCHOLAR_API_KEY", "SEMANTIC_SCHOLAR_RPS", "REFNET_CONTACT", "OUTPUT_DIR"):
+        monkeypatch.setenv(name, "")
+
+    assert load_settings() == plain
+
+
+def test_the_demonstration_takes_nothing_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMANTIC_SCHOLAR_API_KEY", "hidden")
+    monkeypatch.setenv("REFNET_CONTACT", "me@example.org")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden@example.org/db")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://example.org")
+
+    own = load_settings().for_demo(database=tmp_path / "demo.db", source_url="http://127.0.0.1:1/graph/v1")
+
+    assert own.key is None
+    assert own.contact is None
+    assert own.broker_url is None
+    assert own.database == f"sqlite:///{tmp_path / 'demo.db'}"
