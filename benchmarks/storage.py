@@ -164,7 +164,11 @@ def crawl(database: str, source: GraphSource, seeds: Sequence[str], limit: int, 
     source.seconds = 0.0
     ask = wanted(0, 2, Direction.BOTH)
     started = time.perf_counter()
-    store.record_seeds({seed: answer for seed, answer in zip(seeds, source.fetch(seeds, ask), strict=True) if answer}, ask, source.limits)
+    store.record_seeds(
+        {seed: answer for seed, answer in zip(seeds, source.fetch(seeds, ask), strict=True) if answer},
+        ask,
+        source.limits,
+    )
     crawl_id = store.open_crawl(
         crawl_key(seeds, Direction.BOTH), Direction.BOTH, 2, limit, [CrawlSeed(seed, seed, "") for seed in seeds]
     )

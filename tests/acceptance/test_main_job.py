@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from refnet.demo.graph import Corpus
+from refnet.demo.graph import Corpus, Graph
 from refnet.demo.server import StandIn
 from tests.acceptance.command import Refnet, stamps, tree
 from tests.acceptance.conftest import Serve, User
@@ -112,7 +112,7 @@ def test_a_crawl_finds_what_lies_within_its_depth_in_its_direction(
     assert document["papers"] == document["notes"] == len(truth)
 
 
-def edges_among(corpus: Corpus, papers: set[str]) -> set[tuple[str, str]]:
+def edges_among(corpus: Graph, papers: set[str]) -> set[tuple[str, str]]:
     edges = set()
     for paper in papers:
         index = corpus.resolve(paper)

@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_old_note_and_no_stump(
     with pytest.raises(StorageFull, match=r"note\.md"):
         vault.write("note", "new and longer")
     monkeypatch.undo()
-    assert calls > 1
+    assert calls >= (2 if call == "write" else 1)
     assert vault.read("note") == "old"
     assert files(vault.path) == {"papers/note.md"}
 

@@ -9,7 +9,6 @@ from typing import Self
 
 import pytest
 
-from refnet.entrypoints.cli import output
 from refnet.entrypoints.cli.main import _with_default_age
 from refnet.entrypoints.cli.output import BarProgress, LineProgress, note, print_json, say, words
 
@@ -113,7 +112,7 @@ def test_a_log_gets_a_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("refnet.entrypoints.cli.output.time.monotonic", lambda: now[0])
     with LineProgress() as progress:
         for number in range(13):
             progress.show("collecting papers", collected=number, found=13)
@@ -138,9 +137,13 @@ def test_a_terminal_shows_phases_that_are_over_as_done(terminal: Terminal) -> No
 
 
 def test_a_terminal_shows_how_far_it_came_where_it_stopped(terminal: Terminal) -> None:
-    with pytest.raises(KeyError), terminal, BarProgress() as progress:
-        progress.show("summarising", notes=3, of=9)
-        raise KeyError
+    def stop_midway() -> None:
+        with BarProgress() as progress:
+            progress.show("summarising", notes=3, of=9)
+            raise KeyError
+
+    with terminal, pytest.raises(KeyError):
+        stop_midway()
 
     assert "9 of 9" not in terminal.getvalue()
     assert "3 of 9" in terminal.getvalue()
@@ -155,6 +158,7 @@ def test_a_terminal_shows_how_far_it_came_where_it_stopped(terminal: Terminal) -
         (["map", "--refresh", "2.5", "x"], ["map", "--refresh", "2.5", "x"]),
         (["map", "--refresh=7", "x"], ["map", "--refresh=7", "x"]),
         (["map", "--refresh", "2005.11401"], ["map", "--refresh=30", "2005.11401"]),
+        (["map", "--refresh", "-1", "x"], ["map", "--refresh", "-1", "x"]),
         (["map", "--", "--refresh"], ["map", "--", "--refresh"]),
     ],
 )

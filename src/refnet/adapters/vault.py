@@ -52,34 +52,41 @@ class FolderVault:
             raise ConfigurationError(f"{path} leads nowhere: choose another vault.") from error
         #: what stands on disk for a name, where that is composed otherwise (files that come from a Mac)
         self._spelled: dict[str, str] = {}
+        #: folders kept open since `prepare`
+        self._open: dict[str, int] = {}
+
+    def __del__(self) -> None:
+        self._close()
 
     @property
     def path(self) -> Path:
         return self._path
 
     def prepare(self) -> None:
+        self._close()
         for path in (self._path, self._path / PAPERS, self._path / OWN):
             try:
                 path.mkdir(parents=path == self._path, exist_ok=True)
             except OSError as error:
                 _refuse(error, path)
         for name in (PAPERS, OWN):
-            with self._folder(name) as (folder, shown):
-                try:
-                    _remove_strays(folder)
-                    os.unlink(_write_beside(folder, b"", None), dir_fd=folder)
-                except OSError as error:
-                    _refuse(error, shown)
+            shown = self._path / name
+            try:
+                folder = self._open[name] = _open_folder(shown)
+                _remove_strays(folder)
+                os.unlink(_write_beside(folder, b"", None), dir_fd=folder)
+            except OSError as error:
+                _refuse(error, shown)
 
     def notes(self) -> set[str]:
-        if not self._stands(PAPERS):
-            return set()
-        with self._folder(PAPERS) as (folder, shown):
+        with self._folder(PAPERS) as folder:
+            if folder is None:
+                return set()
             try:
                 with os.scandir(folder) as found:
                     files = [one.name for one in found if one.name.endswith(_EXTENSION) and one.name[0] != "."]
             except OSError as error:
-                _refuse(error, shown)
+                _refuse(error, self._path / PAPERS)
         self._spelled = {}
         names = {name.removesuffix(_EXTENSION) for name in files}
         for name in sorted(names):
@@ -115,68 +122,83 @@ class FolderVault:
                 found |= {name, unicodedata.normalize("NFC", (inside / name).as_posix())}
         return found
 
-    def _stands(self, name: str) -> bool:
-        """Whether there is anything where a folder of the vault should be; a vault that is not there holds nothing."""
-        return os.path.lexists(self._path / name)
-
     def _note_file(self, name: str) -> str:
         return _file_name(self._spelled.get(name, name) + _EXTENSION)
 
+    def _close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
     @contextlib.contextmanager
-    def _folder(self, name: str) -> Iterator[tuple[int, Path]]:
-        shown = self._path / name
+    def _folder(self, name: str) -> Iterator[int | None]:
+        """A folder of the vault, None where there is none."""
+        held = self._open.get(name)
+        if held is not None:
+            yield held
+            return
         try:
-            folder = os.open(shown, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            folder = _open_folder(self._path / name)
+        except FileNotFoundError:
+            yield None
+            return
         except OSError as error:
-            if error.errno == errno.ENOTDIR and shown.is_symlink():  # what Linux answers to O_DIRECTORY | O_NOFOLLOW
-                error = OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            _refuse(error, shown)
+            _refuse(error, self._path / name)
         try:
-            yield folder, shown
+            yield folder
         finally:
             os.close(folder)
 
     def _read(self, name: str, file: str) -> str | None:
-        if not self._stands(name):
-            return None
-        with self._folder(name) as (folder, shown):
+        shown = self._path / name / file
+        with self._folder(name) as folder:
+            if folder is None:
+                return None
             try:
                 handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
             except FileNotFoundError:
                 return None
             except OSError as error:
-                _unreadable(error, shown / file)
+                _unreadable(error, shown)
             try:
                 if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    raise UnreadableDocument(f"{shown / file} is not a file.")
-                with os.fdopen(handle, "rb", closefd=False) as opened:
-                    content = opened.read()
+                    raise UnreadableDocument(f"{shown} is not a file.")
+                pieces = []
+                while piece := os.read(handle, 1 << 20):
+                    pieces.append(piece)
             except OSError as error:
-                _unreadable(error, shown / file)
+                _unreadable(error, shown)
             finally:
                 os.close(handle)
         # What is not UTF-8 comes back as it was when the text is written again.
-        return content.decode(errors="surrogateescape")
+        return b"".join(pieces).decode(errors="surrogateescape")
 
     def _write(self, name: str, file: str, text: str) -> None:
         content = text.encode(errors="surrogateescape")
-        with self._folder(name) as (folder, shown):
+        shown = self._path / name / file
+        with self._folder(name) as folder:
+            if folder is None:
+                _refuse(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), shown.parent)
             try:
                 mode = _mode(folder, file)
-            except OSError as error:
-                _refuse(error, shown / file)
-            if mode is not None and not stat.S_ISREG(mode):
-                what = "a symbolic link, which is not followed" if stat.S_ISLNK(mode) else "not a file"
-                raise UnreadableDocument(f"{shown / file} is {what}.")
-            try:
+                if mode is not None and not stat.S_ISREG(mode):
+                    what = "a symbolic link, which is not followed" if stat.S_ISLNK(mode) else "not a file"
+                    raise UnreadableDocument(f"{shown} is {what}.")
                 try:
                     _replace(folder, file, content, mode)
-                except (
-                    FileNotFoundError
-                ):  # another refnet, starting on the same vault, took our temporary file for a stray
+                except FileNotFoundError:
+                    # Another refnet, starting on the same vault, took our temporary file for a stray.
                     _replace(folder, file, content, mode)
             except OSError as error:
-                _refuse(error, shown / file)
+                _refuse(error, shown)
+
+
+def _open_folder(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError as error:
+        if path.is_symlink():  # this is what Linux answers to the flags together
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+        raise
 
 
 def _replace(folder: int, file: str, content: bytes, mode: int | None) -> None:

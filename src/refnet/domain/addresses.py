@@ -62,7 +62,7 @@ def from_address(text: str) -> Identifiers:
 
 
 def _segments(parts: SplitResult) -> list[str]:
-    return [unquote(segment) for segment in parts.path.split("/", 30)[:30] if segment]
+    return [unquote(segment) for segment in parts.path.split("/")[:30] if segment]
 
 
 def _query(parts: SplitResult, *names: str) -> list[str]:

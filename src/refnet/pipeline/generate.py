@@ -93,7 +93,7 @@ class _Draft:
     def paper_id(self) -> str:
         return self.content.paper.paper_id
 
-    def merged_with(self, text: str | None) -> Merged:
+    def merged_with(self, text: str) -> Merged:
         return _merge(text, self.rendered, self.baseline)
 
 
@@ -182,11 +182,11 @@ class _Writing:
         """Write a note if it changed; what to keep as its baseline, None if it was left alone."""
         name, merged, now = draft.content.name, draft.merged, draft.before
         try:
-            if merged.problem is None and merged.text != now:
+            if merged.problem is None and merged.text != now and now is not None:
                 now = self.vault.read(name)
-                if now != draft.before:  # the reader saved or deleted it in between
-                    if now is None:
-                        return None
+                if now is None:  # the reader deleted it in between
+                    return None
+                if now != draft.before:  # … or saved it
                     merged = draft.merged_with(now)
             if merged.problem is not None:
                 self.problems.append(f"{name}: {merged.problem}.")

@@ -110,7 +110,12 @@ class Mapper:
             request.refresh_days,
         )
         runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
-        run_crawl(crawl_id, self.store, self.source, runner, self.progress)
+        try:
+            run_crawl(crawl_id, self.store, self.source, runner, self.progress)
+        except BaseException:
+            # Names depend on all papers of a crawl, so a stopped one's notes have to wait.
+            self.progress.say("The crawl is not complete yet: its notes are written when the same command has finished it.")
+            raise
         self.store.tidy()
         summaries = summarize(crawl_id, self.store, self.summarizer, self.progress)
         place = str(vault.path)

@@ -32,8 +32,34 @@ logging.getLogger("bibtexparser").setLevel(logging.ERROR)
 
 _log = logging.getLogger(__name__)
 
-_MAX_VALUE = 100_000
+_MAX_VALUE = 10_000
+#: Characters that the strings of one file may grow to where they are used.
+_MAX_EXPANSION = 20_000_000
 _COMMENTED_ENTRY = re.compile(r"\s*%+\s*@\s*\w+\s*[{(]")
+
+
+class _Strings:
+    """The strings that a file has defined so far.
+
+    Strings made of strings (a = b # b, …) would fill the memory; beyond the limit they are empty, which is logged.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+        self._left = _MAX_EXPANSION
+
+    def define(self, name: str, value: str) -> None:
+        self._values[name.lower()] = value
+
+    def get(self, name: str) -> str:
+        """The value of a string, or what stands there if it is none: a number, an undefined name."""
+        value = self._values.get(name.lower())
+        if value is None:
+            return name
+        if self._left > 0 >= self._left - len(value):
+            _log.warning("The strings of this file make it too long; where they are used further on, they are left out")
+        self._left -= len(value)
+        return value if self._left > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +73,11 @@ class _Found:
 def read_bibtex(text: str) -> list[Entry | Broken]:
     """Each entry of the file in order. Entries whose lines are all commented out with % are none."""
     library = bibtexparser.entrypoint.parse_string(_without_asides(text), parse_stack=[])
-    strings: dict[str, str] = {}
+    strings = _Strings()
     found: list[_Found | Broken] = []
     for block in map(_unwrapped, library.blocks):
         if isinstance(block, String):
-            strings[block.key.lower()] = _value(block.value, strings)
+            strings.define(block.key, _value(block.value, strings))
         elif isinstance(block, BibEntry) and block.entry_type:
             fields: dict[str, str] = {}
             for field in block.fields:
@@ -128,11 +154,9 @@ def _with_inherited(child: _Found, parent: _Found | None) -> Mapping[str, str]:
     return {name: parent.fields[name] for name in names if name in parent.fields} | dict(child.fields)
 
 
-def _value(raw: str, strings: dict[str, str]) -> str:
-    """The value of a field: pieces in braces or quotes, numbers and strings, joined by #; cut at _MAX_VALUE.
-
-    The cut is what keeps strings made of strings (a = b # b, …) from filling the memory.
-    """
+def _value(raw: str, strings: _Strings) -> str:
+    """The value of a field: pieces in braces or quotes, numbers and strings, joined by #, of which none is added
+    beyond _MAX_VALUE characters."""
     pieces: list[str] = []
     position, length = 0, 0
     while position < len(raw) and length < _MAX_VALUE:
@@ -142,11 +166,11 @@ def _value(raw: str, strings: dict[str, str]) -> str:
         end = _end_of_piece(raw, position)
         piece = raw[position:end]
         name = piece.strip()
-        value = piece[1:-1] if piece[0] in '{"' else strings.get(name.lower(), name)
+        value = piece[1:-1] if piece[0] in '{"' else strings.get(name)
         pieces.append(value)
         length += len(value)
         position = end
-    return "".join(pieces)[:_MAX_VALUE]
+    return "".join(pieces)
 
 
 def _end_of_piece(raw: str, start: int) -> int:

@@ -7,11 +7,9 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-#: no title, and more than a first author
-TOO_LONG = 2_001
 #: What pylatexenc may cost per file, in characters: it takes up to 25 µs for each, and some 0.2 ms for every call.
 _BUDGET = 100_000
-_CALL = 10
+_CALL = 30
 _MAX_DEPTH = 20
 
 _ACCENTS = {
@@ -54,10 +52,8 @@ class Decoder:
         return self._spent > _BUDGET
 
     def decoded(self, text: str) -> str:
-        """Accents as letters, commands carried out or left out, no braces. Beyond TOO_LONG nothing is read, but cut."""
+        """Accents as letters, commands carried out or left out, no braces, spaces as one."""
         text = " ".join(text.split())
-        if len(text) >= TOO_LONG:
-            return text[:TOO_LONG]
         if "\\" in text:
             text = _LETTER.sub(lambda match: _LETTERS[match[1]], _ACCENTED.sub(_composed, text))
         simple = _ESCAPED.sub("", text)
@@ -92,7 +88,7 @@ def _depth(text: str) -> int:
 
 
 def _without_commands(text: str) -> str:
-    return " ".join(re.sub(r"\\[a-zA-Z]{1,30}|[\\{}$]", " ", text).split())
+    return " ".join(re.sub(r"[\\{}$]", "", re.sub(r"\\[a-zA-Z]{1,30}", " ", text)).split())
 
 
 def _to_text(text: str) -> str:

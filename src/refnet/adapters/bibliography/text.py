@@ -12,8 +12,8 @@ from refnet.domain.identifiers import shown
 _log = logging.getLogger(__name__)
 
 MAX_BYTES = 50_000_000
-#: Ten thousand are a life's library; this many take two to three seconds.
-MAX_ENTRIES = 50_000
+#: Ten thousand are a life's library; this many take two seconds.
+MAX_ENTRIES = 30_000
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),

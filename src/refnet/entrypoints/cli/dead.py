@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from refnet.adapters.database.store import Store
     from refnet.domain.jobs import DeadLetter
 
-app = typer.Typer(help="Dead letters: jobs that were given up.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Dead letters: jobs that were given up.",
+    epilog="Example: refnet dead list",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -55,7 +60,10 @@ def retry(
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue them again; the next `refnet map` of their crawl takes them up."""
+    """Queue them again.
+
+    The next `refnet map` of their crawl takes them up.
+    """
     if everything == bool(identities):
         raise ConfigurationError("Name the dead letters to retry by their ids, or give --all.")
     store = opened().store

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: refnet doctor"
 
-database = typer.Typer(help="The database.", no_args_is_help=True, rich_markup_mode=None)
+database = typer.Typer(
+    help="The database.", epilog="Example: refnet db upgrade", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
@@ -44,7 +46,10 @@ def _checks() -> list[Check]:
 
 @database.command(epilog="Example: refnet db upgrade")
 def upgrade() -> None:
-    """Bring the database to the schema of this version. An SQLite file is copied first."""
+    """Bring it to the schema of this version.
+
+    An SQLite file is copied first.
+    """
     from refnet.adapters.database.migrate import HEAD
     from refnet.adapters.database.migrate import upgrade as run
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from refnet.domain.errors import ConfigurationError
-from refnet.entrypoints.cli.output import note
+from refnet.domain.errors import ConfigurationError, StorageFull
+from refnet.entrypoints.cli.output import json_text, note
 from refnet.entrypoints.cli.start import opened
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def export(
     store = opened().store
     crawl_id = _crawl(store, crawl)
     if out is None:
-        sys.stdout.writelines(writers[form](store, crawl_id))
+        writers[form](store, crawl_id, sys.stdout)
         return
-    _replace(out, writers[form](store, crawl_id))
+    with _replacing(out) as file:
+        writers[form](store, crawl_id, file)
     note(f"Written: {out}")
 
 
@@ -59,9 +61,9 @@ def _crawl(store: Store, wanted: int | None) -> int:
     return wanted
 
 
-def _json(store: Store, crawl_id: int) -> Iterator[str]:
+def _json(store: Store, crawl_id: int, file: TextIO) -> None:
     """The document piece by piece, so that its size is no matter of memory."""
-    yield '{"papers": ['
+    file.write('{"papers": [')
     ids = store.collected(crawl_id)
     first = True
     for start in range(0, len(ids), CHUNK):
@@ -80,31 +82,34 @@ def _json(store: Store, crawl_id: int) -> Iterator[str]:
                 "url": paper.url,
                 "pdf": paper.pdf_url,
             }
-            yield ("\n" if first else ",\n") + json.dumps(row, ensure_ascii=False)
+            file.write(("\n" if first else ",\n") + json_text(row, file))
             first = False
-    yield '],\n"citations": ['
+    file.write('],\n"citations": [')
     first = True
     for citing, cited in store.edges(crawl_id):
-        yield ("\n" if first else ",\n") + json.dumps({"citing": citing, "cited": cited})
+        file.write(("\n" if first else ",\n") + json_text({"citing": citing, "cited": cited}, file))
         first = False
-    yield "]}\n"
+    file.write("]}\n")
 
 
-def _replace(path: Path, pieces: Iterator[str]) -> None:
-    """Write a file as a whole or not at all."""
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A file to write, which takes its place as a whole or not at all."""
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=".refnet-", suffix=".tmp", delete=False
         ) as file:
             temporary = Path(file.name)
-            file.writelines(pieces)
+            yield file
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         temporary = None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageFull(f"No room left to write {path}: make room and run the same command again.") from error
         raise ConfigurationError(
             f"{path} cannot be written ({error.strerror}). Name another file with --out."
         ) from error

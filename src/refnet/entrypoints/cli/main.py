@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
@@ -17,7 +18,7 @@ from refnet.entrypoints.cli.output import note
 DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
 #: No number of days has four decimals, as every arXiv id has.
-_DAYS = re.compile(r"[0-9]+(\.[0-9]{1,3})?")
+_DAYS = re.compile(r"-?[0-9]+(\.[0-9]{1,3})?")
 
 app = typer.Typer(
     name="refnet",
@@ -60,7 +61,20 @@ def main() -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run a command and return its exit code."""
+    """Run a command, see that its answer is out, and return its exit code."""
+    code = _run(words)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still held back would be tried once more at the end of the process, and be complained of.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            note(f"refnet: the answer could not be written ({error.strerror}). What is collected is kept.")
+            return STOPPED
+    return code
+
+
+def _run(words: list[str]) -> int:
     # After the command, too, where people add it when something went wrong.
     debug = "--debug" in words
     words = _with_default_age([word for word in words if word != "--debug"])
@@ -75,6 +89,11 @@ def run(words: list[str]) -> int:
             traceback.print_exc()
         note(f"refnet: {error}")
         return exit_code(error)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        note(f"refnet: {error.filename or 'A file'} could not be read or written ({error.strerror or error}).")
+        return STOPPED
     except Exception as error:  # noqa: BLE001 - the edge of the process: a bug ends in a sentence, too
         if debug:
             traceback.print_exc()

@@ -21,7 +21,14 @@ FIGURES, BEFORE_BAR = 48, 30
 
 def print_json(document: Any) -> None:
     """Exactly one JSON document."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2).encode(errors="replace").decode() + "\n")
+    sys.stdout.write(json_text(document, sys.stdout, indent=2) + "\n")
+
+
+def json_text(document: Any, stream: TextIO, indent: int | None = None) -> str:
+    """JSON that the stream's encoding can hold; half a surrogate, which none can, becomes a question mark."""
+    plain_letters = (stream.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    text = json.dumps(document, ensure_ascii=plain_letters, indent=indent)
+    return text if plain_letters else text.encode(errors="replace").decode()
 
 
 def say(line: str = "", *, indent: int = 2, whole: bool = False) -> None:

@@ -11,7 +11,9 @@ from refnet.domain.errors import ConfigurationError
 from refnet.entrypoints.cli.output import print_json, progress, say
 from refnet.entrypoints.cli.start import application, opened
 
-app = typer.Typer(help="The vault of notes.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The vault of notes.", epilog="Example: refnet vault check", no_args_is_help=True, rich_markup_mode=None
+)
 
 Folder = Annotated[
     Path | None,
@@ -26,29 +28,35 @@ def write(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the notes of all crawls of a vault from what is stored; the latest crawl where it holds none yet."""
-    from refnet.pipeline.generate import write_vault
+    """Write the notes from what is stored.
+
+    Those of all crawls that the vault holds; where it holds none yet, of the latest crawl.
+    """
+    from refnet.pipeline.generate import VaultReport, write_vault
 
     found = application()
     folder = found.vault(vault)
     with found.at_work(), progress() as shown:
         crawls = found.store.crawls()
         place = str(folder.path)
-        if not found.store.vault_crawls(place):
-            if not crawls:
-                raise ConfigurationError("Nothing is collected yet. Begin with: refnet map arXiv:2005.11401")
-            if not dry_run:
-                found.store.add_to_vault(place, crawls[0].id, "en")
-        if not dry_run:
+        is_new = not found.store.vault_crawls(place)
+        if is_new and not crawls:
+            raise ConfigurationError("Nothing is collected yet. Begin with: refnet map arXiv:2005.11401")
+        if is_new and not dry_run:
+            # The crawl is not counted among the vault's before the folder is known to be one that can be written.
             folder.prepare()
-        report = write_vault(
-            found.store,
-            folder,
-            lang=found.store.vault_language(place),
-            style=found.settings.note_names,
-            progress=lambda done, of: shown.show("writing notes", notes=done, of=of),
-            dry_run=dry_run,
-        )
+            found.store.add_to_vault(place, crawls[0].id, "en")
+        if is_new and dry_run:
+            report = VaultReport(crawls[0].collected, written=crawls[0].collected)
+        else:
+            report = write_vault(
+                found.store,
+                folder,
+                lang=found.store.vault_language(place),
+                style=found.settings.note_names,
+                progress=lambda done, of: shown.show("writing notes", notes=done, of=of),
+                dry_run=dry_run,
+            )
     if as_json:
         print_json(
             {
@@ -67,17 +75,24 @@ def write(
     say(f"{report.notes:,} notes, {report.written:,} {verb}, {report.unchanged:,} as they were.")
     for line in report.problems:
         say(f"  {line}")
-    say(f"Vault: {place}")
+    say(f"Vault: {place}", whole=True)
 
 
 @app.command(epilog="Example: refnet vault check --json")
 def check(vault: Folder = None, as_json: AsJson = False) -> None:
-    """Find broken links, duplicate ids and foreign edits; exit code 1 if there are any."""
+    """Find broken links and foreign edits.
+
+    Missing notes and two notes of one paper, too. Exit code 1 if there is anything; notes of your own
+    are only told.
+    """
     from refnet.pipeline.check_vault import check as find
 
     opened_app = opened()
     folder = opened_app.vault(vault)
+    if not opened_app.store.vault_crawls(str(folder.path)):
+        raise ConfigurationError(f"refnet has written no notes to {folder.path}. Name the vault with --vault.")
     findings = find(opened_app.store, folder)
+    faults = sum(found.fault for found in findings)
     if as_json:
         print_json(
             {
@@ -88,5 +103,5 @@ def check(vault: Folder = None, as_json: AsJson = False) -> None:
     else:
         for found in findings:
             say(f"{found.where}: {found.what}")
-        say(f"{len(findings)} found in {folder.path}" if findings else f"Nothing is wrong with {folder.path}")
-    raise typer.Exit(1 if findings else 0)
+        say(f"{faults:,} found in {folder.path}" if faults else f"Nothing is wrong with {folder.path}", whole=True)
+    raise typer.Exit(1 if faults else 0)
