@@ -21,7 +21,7 @@ from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError, TransientError
+from refnet.domain.errors import ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
 from refnet.pipeline.doctor import Probe
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience
@@ -96,7 +96,7 @@ class Application:
         )
 
     def pace(self, progress: Progress) -> Pace:
-        told = _ToldPace(progress)
+        told = _ToldPace(progress, self.settings)
         told.inner = DatabasePace(
             self.engine,
             urlsplit(self.settings.source_url).netloc.rpartition("@")[2],
@@ -123,16 +123,29 @@ class Application:
             )
 
 
+#: Seconds between two tries of a host that cannot be reached at all.
+UNREACHED = 5.0
+
+
 class _ToldPace:
-    """A pace whose waits are told together with what they are for."""
+    """A pace whose waits are told together with what they are for, and are no longer than a command waits."""
 
     inner: Pace
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, settings: Settings) -> None:
         self._progress = progress
         self._why = ""
+        # The pace itself may be ten times as wide as asked for.
+        self._longest = max(settings.outage_seconds, 11 / settings.requests_per_second)
+        self._unreached = min(UNREACHED, settings.no_network_seconds / 4)
 
     def waiting(self, seconds: float) -> None:
+        """Raises OutageTooLong where the source, now or in an earlier run, asked to be left alone for so long."""
+        if seconds > self._longest:
+            raise OutageTooLong(
+                f"Semantic Scholar asks to be left alone for {seconds / 60:,.0f} min more. "
+                "What is collected is kept; run the same command then and it resumes."
+            )
         self._progress.waiting(seconds, self._why or "the rate limit")
 
     def start(self) -> None:
@@ -147,6 +160,9 @@ class _ToldPace:
 
     def failed(self, error: TransientError) -> None:
         self._why = f"another try: {error}"
+        if isinstance(error, SourceUnavailable) and not error.reached and error.retry_after is None:
+            # Growing waits would spare nobody, and the network may be back at any moment.
+            error = SourceUnavailable(str(error), reached=False, retry_after=self._unreached)
         self.inner.failed(error)
 
 

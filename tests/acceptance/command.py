@@ -65,6 +65,11 @@ class Running:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
+    def line(self) -> str:
+        """The next line on stderr."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
     def kill(self) -> Ended:
         """SIGKILL, from which no process can save anything."""
         self.process.kill()

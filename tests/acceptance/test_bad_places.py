@@ -112,6 +112,7 @@ def mapped(refnet: Refnet) -> Refnet:
     return refnet
 
 
+@pytest.mark.slow
 def test_a_database_that_is_none_is_refused_and_left_alone(refnet: Refnet, stand_in: StandIn) -> None:
     refnet.data.mkdir()
     refnet.database.write_text("my diary\n" * 1_000, encoding="utf-8")
@@ -124,6 +125,7 @@ def test_a_database_that_is_none_is_refused_and_left_alone(refnet: Refnet, stand
     assert stand_in.log == []
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_named(mapped: Refnet) -> None:
     content = bytearray(mapped.database.read_bytes())
     assert len(content) > 40_000
@@ -140,6 +142,7 @@ def test_a_damaged_database_is_named(mapped: Refnet) -> None:
     assert stamps(mapped.folder / "vault") == vault
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(mapped: Refnet, stand_in: StandIn) -> None:
     with closing(sqlite3.connect(mapped.database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")

@@ -28,30 +28,6 @@ RAG = GOOD_ENTRY.format(
 ATTENTION = GOOD_ENTRY.format(key="vaswani2017", title="Attention Is All You Need", arxiv="1706.03762", year=2017)
 
 
-@pytest.mark.parametrize(
-    ("seed", "said"),
-    [
-        (UNKNOWN, UNKNOWN),
-        ("10.1234/nobody.has.this", "10.1234/nobody.has.this"),
-        ("", "An empty text names no paper"),
-        ("   ", "An empty text names no paper"),
-        ("title:", "holds no title"),
-        ("title:A Paper Which Nobody Ever Wrote About Zebras", "finds no paper of this title"),
-        ("12345", "PMID:12345"),
-        ("https://example.org/some/page", "is no address of a paper"),
-    ],
-)
-def test_a_seed_that_names_no_paper_is_refused_with_the_reason(refnet: Refnet, seed: str, said: str) -> None:
-    ended = refnet("map", seed)
-
-    assert ended.code == 2
-    assert ended.out == ""
-    assert ended.error.startswith("refnet: No seed names a paper that can be found")
-    assert said in ended.error
-    assert "Traceback" not in ended.err
-    assert refnet.done("status", "--json").json["crawls"] == []
-
-
 def test_a_title_is_refused_when_the_nearest_paper_is_another(refnet: Refnet) -> None:
     ended = refnet("map", "title:Retrieval-Augmented Generation for Cooking Recipes and Knowledge-Intensive Tasks")
 
@@ -59,6 +35,7 @@ def test_a_title_is_refused_when_the_nearest_paper_is_another(refnet: Refnet) ->
     assert "the nearest title found is" in ended.error or "finds no paper" in ended.error
 
 
+@pytest.mark.slow
 def test_good_seeds_go_on_beside_bad_ones(refnet: Refnet) -> None:
     ended = refnet("map", SEED, UNKNOWN, "", "title:A Paper Which Nobody Ever Wrote", "--limit", "5", "--json")
 
@@ -96,21 +73,7 @@ def test_a_broken_entry_of_a_bibliography_is_listed_and_the_rest_goes_on(refnet:
     assert "broken" in str(ended.json["unresolved"])
 
 
-@pytest.mark.parametrize("name", ["missing.bib", "folder.bib", "binary.bib", "page.json", "list.ris"])
-def test_a_file_that_cannot_be_read_is_refused(refnet: Refnet, name: str) -> None:
-    (refnet.folder / "folder.bib").mkdir()
-    (refnet.folder / "binary.bib").write_bytes(bytes(range(256)) * 40)
-    (refnet.folder / "page.json").write_text('{"half": [1, 2', encoding="utf-8")
-    (refnet.folder / "list.ris").write_text("nothing of the kind\n", encoding="utf-8")
-
-    ended = refnet("map", name)
-
-    assert ended.code == 2
-    assert name in ended.error
-    assert "Traceback" not in ended.err
-    assert not (refnet.folder / "vault").exists()
-
-
+@pytest.mark.slow
 def test_nothing_is_lost_by_a_refused_seed(refnet: Refnet) -> None:
     refnet.map(SEED, "--limit", "10")
     before, stored = stamps(refnet.folder / "vault"), refnet.exported()
@@ -155,6 +118,7 @@ def test_seeds_that_are_one_paper_are_one_seed(refnet: Refnet, stand_in: StandIn
     assert len(stand_in.log) <= 3
 
 
+@pytest.mark.slow
 def test_the_order_of_seeds_makes_no_other_crawl(refnet: Refnet) -> None:
     one = refnet.map(SEED, "arXiv:1706.03762", "--depth", "0")
     other = refnet.map("https://arxiv.org/abs/1706.03762", SEED, "--depth", "0")

@@ -51,6 +51,7 @@ def test_a_second_demonstration_changes_nothing(newcomer: Refnet) -> None:
     assert second == first | {"requests": {"semantic_scholar": 0}}
 
 
+@pytest.mark.slow
 def test_the_demonstration_leaves_the_users_own_crawls_alone(refnet: Refnet) -> None:
     refnet.map("arXiv:2005.11401", "--limit", "5")
     database, vault = refnet.database.read_bytes(), stamps(refnet.folder / "vault")
@@ -64,6 +65,7 @@ def test_the_demonstration_leaves_the_users_own_crawls_alone(refnet: Refnet) -> 
     assert len(databases) == 1
 
 
+@pytest.mark.slow
 def test_the_vault_of_the_demonstration_has_no_fault(newcomer: Refnet) -> None:
     newcomer.done("demo")
     (database,) = newcomer.data.rglob("*.db")

@@ -34,6 +34,7 @@ def test_with_three_requests_of_ten_failing_all_papers_come_with_half_as_many_re
     assert asked_twice(faulty.log) == set()
 
 
+@pytest.mark.slow
 def test_each_kind_of_fault_is_survived(serve: Serve, user: User) -> None:
     for kind in FAULT_KINDS:
         stand_in = serve(faults=0.5, kinds=(kind,), seed=3, hang_seconds=1.0, retry_after=0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,7 @@ def test_a_wrong_key_is_told_at_its_first_use(serve: Serve, user: User) -> None:
     assert refnet.done("status", "--json").json["crawls"] == []
 
 
+@pytest.mark.slow
 def test_a_key_refused_later_stops_the_run_and_the_next_one_goes_on(serve: Serve, user: User) -> None:
     stand_in = serve(keys=frozenset({KEY}), latency=0.05)
     right = stand_in.switches
@@ -55,6 +57,7 @@ def test_the_key_goes_to_the_source_with_every_request(serve: Serve, user: User)
     assert {entry.key for entry in stand_in.log} == {KEY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -96,6 +99,47 @@ def test_a_lasting_outage_stops_the_run_and_costs_no_paper(serve: Serve, user: U
     assert document["dead"] == 0
     assert asked_twice(stand_in.log) == set()
     assert tree(refnet.folder / "vault") == tree(whole.folder / "vault")
+
+
+@pytest.mark.slow
+def test_a_source_that_asks_to_be_left_alone_for_longer_than_a_command_waits_is_left_alone(
+    serve: Serve, user: User
+) -> None:
+    stand_in = serve(faults=1.0, kinds=("429-retry-after",), retry_after=1_800)
+    refnet = user(stand_in)
+
+    first, second = refnet("map", SEED), refnet("map", SEED)
+
+    assert first.code == second.code == 3
+    assert "asks to be left alone for 30 min more" in first.error
+    assert "asks to be left alone for 30 min more" in second.error
+    assert len(stand_in.log) == 1
+
+
+def test_ctrl_c_ends_a_long_wait_at_once(serve: Serve, user: User) -> None:
+    stand_in = serve(faults=1.0, kinds=("429-retry-after",), retry_after=600)
+    running = user(stand_in).start("map", SEED)
+    # The line that it waits stands on stderr before it does.
+    told = [running.line() for _ in range(2)]
+    began = time.monotonic()
+
+    ended = running.interrupt()
+
+    assert "waiting 600 s for another try" in told[1]
+    assert ended.code == 130
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.slow
+def test_a_limit_lower_than_the_pace_is_found_out(serve: Serve, user: User) -> None:
+    stand_in = serve(rps=2)
+    refnet = user(stand_in, REFNET_BATCH_IDS="20", SEMANTIC_SCHOLAR_RPS="20")
+
+    document = refnet.map(SEED)
+
+    assert document["papers"] == 57
+    assert any(entry.breach for entry in stand_in.log)
+    assert asked_twice(stand_in.log) == set()
 
 
 def test_an_address_that_is_no_mirror_is_named(serve: Serve, user: User) -> None:

@@ -123,6 +123,7 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
     check_same(killed, whole, document, expected)
 
 
+@pytest.mark.slow
 def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> None:
     whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="20"), serve()
     words = (SEED, "--depth", "1", "--vault", "vault")

@@ -112,9 +112,14 @@ def test_a_reader_sees_one_state_of_the_database(engine: Engine) -> None:
 
 def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
     upgrade(engine)
-    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
-        connection.execute(text("INSERT INTO merged VALUES ('a', 'b')"))
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("INSERT INTO merged VALUES ('a', 'b')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with reading(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM merged")).scalar() == 0
 
@@ -180,7 +185,10 @@ def test_a_full_disk_stops_the_work_and_keeps_what_is_there(engine: Engine) -> N
         connection.execute(text("INSERT INTO merged VALUES ('kept', 'b')"))
         pages = connection.execute(text("PRAGMA page_count")).scalar()
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-    with pytest.raises(StorageFull, match=r"No room is left for the database .*refnet\.db"), writing(engine) as connection:
+    with (
+        pytest.raises(StorageFull, match=r"No room is left for the database .*refnet\.db"),
+        writing(engine) as connection,
+    ):
         connection.execute(text("INSERT INTO merged VALUES (:id, 'b')"), [{"id": f"{n:0500}"} for n in range(500)])
     with reading(engine) as connection:
         assert connection.execute(text("SELECT old_id FROM merged")).scalars().all() == ["kept"]
@@ -227,8 +235,12 @@ def test_a_server_that_is_down_is_unavailable() -> None:
 @pytest.mark.parametrize("wrong", ["password", "user", "database"])
 def test_a_server_that_refuses_us_names_the_settings(postgres_database: str, wrong: str) -> None:
     url = database_url(postgres_database)
-    change = {"password": {"password": SECRET}, "user": {"username": "nobody"}, "database": {"database": "nowhere"}}
-    error = error_of(open_engine(url.set(**change[wrong])))
+    change = {
+        "password": url.set(password=SECRET),
+        "user": url.set(username="nobody"),
+        "database": url.set(database="nowhere"),
+    }
+    error = error_of(open_engine(change[wrong]))
     assert isinstance(error, ConfigurationError)
     assert "The database server refuses" in str(error)
     assert (url.password or "?") not in str(error)
@@ -246,10 +258,15 @@ def test_a_server_without_our_tables_names_the_command(postgres_database: str) -
 
 def test_a_connection_cut_by_the_server_is_unavailable_and_the_next_one_works(postgres_database: str) -> None:
     engine = open_engine(database_url(postgres_database))
-    with pytest.raises(StoreUnavailable), writing(engine) as connection, writing(engine) as other:
-        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
-        other.execute(text(f"SELECT pg_terminate_backend({pid})"))
-        connection.execute(text("SELECT 1"))
+
+    def cut() -> None:
+        with writing(engine) as connection, writing(engine) as other:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+            other.execute(text(f"SELECT pg_terminate_backend({pid})"))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        cut()
     with reading(engine) as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()

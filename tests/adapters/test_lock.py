@@ -80,8 +80,9 @@ def test_a_longer_number_left_by_another_process_does_not_shine_through(tmp_path
 
 def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.db.lock").mkdir()
-    with pytest.raises(ConfigurationError, match=rf"The lock {tmp_path}/a\.db\.lock cannot be made"), one_at_work(
-        tmp_path / "a.db"
+    with (
+        pytest.raises(ConfigurationError, match=rf"The lock {tmp_path}/a\.db\.lock cannot be made"),
+        one_at_work(tmp_path / "a.db"),
     ):
         pass
 

@@ -70,7 +70,8 @@ def test_migrations_make_the_schema_that_the_code_works_with(engine: Engine) -> 
 def test_rows_of_edges_and_lists_need_no_second_tree_on_sqlite(sqlite: Engine) -> None:
     upgrade(sqlite)
     with reading(sqlite) as connection:
-        made = dict(connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all())  # type: ignore[arg-type]
+        found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        made: dict[str, str] = {row.name: row.sql for row in found}
     without = {table.name for table in metadata.sorted_tables if table.dialect_options["sqlite"]["with_rowid"] is False}
     assert without == {"citations", "unmatched", "lists"}
     assert {name for name, sql in made.items() if "WITHOUT ROWID" in sql} == without

@@ -94,7 +94,7 @@ def work_off(store: Store, crawl_id: int, source: Mapping[str, Answer | None], l
 
     A page is the whole list, as the answer has it. Returns the requests.
     """
-    waves = []
+    waves: list[Wave] = []
     for _ in range(1_000):
         wave = store.claim("me", limits, crawl_id=crawl_id)
         if wave is None:

@@ -168,6 +168,7 @@ def test_a_smaller_depth_or_limit_takes_nothing_away(store: Store) -> None:
     assert open_crawl(store, "s", depth=0, limit=1) == crawl_id
     assert work_off(store, crawl_id, source) == []
     assert store.collected(crawl_id) == ["a", "b", "s", "x"]
+    assert (store.crawl(crawl_id).depth, store.crawl(crawl_id).limit) == (2, 10)
 
 
 def test_another_direction_is_another_crawl(store: Store) -> None:

@@ -12,10 +12,9 @@ from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import LeaseLost
 from refnet.domain.jobs import JobState, Stage
-from refnet.domain.papers import Page
+from refnet.domain.papers import Listing, Page
 from tests.contract.conftest import Clock
 from tests.contract.making import (
-    CITATIONS,
     FULL,
     LEAF,
     LIMITS,
@@ -48,8 +47,8 @@ def test_a_paper_has_one_job_in_each_stage(store: Store, engine: Engine) -> None
 
 def test_enqueueing_adds_to_what_a_queued_job_asks(store: Store, engine: Engine) -> None:
     enqueue(store, {"a": LEAF})
-    enqueue(store, {"a": FULL})
-    assert rows(engine)["a"].ask == FULL
+    enqueue(store, {"a": Ask.PAGE_CITATIONS | Ask.EXPAND})
+    assert rows(engine)["a"].ask == LEAF | Ask.PAGE_CITATIONS | Ask.EXPAND
 
 
 def test_what_is_added_to_a_running_job_is_asked_after_it(store: Store, engine: Engine) -> None:
@@ -89,7 +88,7 @@ def test_a_dead_job_stays_dead(store: Store, engine: Engine) -> None:
 def test_pages_of_another_list_begin_at_their_start(store: Store, engine: Engine) -> None:
     enqueue(store, {"a": Ask.PAGE_CITATIONS | Ask.EXPAND})
     wave = claimed(store)
-    store.record_page(wave, Page(listing(["x"]), 1_000), LIMITS)  # type: ignore[arg-type]
+    store.record_page(wave, Page(listing(["x"]) or Listing(), 1_000), LIMITS)
     assert rows(engine)["a"].offset == 1_000
     enqueue(store, {"a": Ask.PAGE_CITATIONS})
     assert rows(engine)["a"].offset == 1_000
@@ -120,6 +119,18 @@ def test_nothing_is_claimed_before_it_is_due(store: Store, clock: Clock) -> None
     assert store.next_due(crawl_id) == 0
     assert claimed(store).paper_ids == ["a"]
     assert store.next_due(crawl_id) is None
+
+
+def test_a_clock_set_back_holds_up_no_job(store: Store, clock: Clock) -> None:
+    """reliability.md T15."""
+    crawl_id = open_crawl(store, "a", "b")
+    store.advance(crawl_id, LIMITS)
+    lost = claimed(store, Limits(ids=1), lease=45)
+    clock.move(-86_400)
+    assert store.next_due(crawl_id) == 0
+    taken = [*claimed(store, lease=45).paper_ids, *claimed(store, lease=45).paper_ids]
+    assert sorted(taken) == ["a", "b"]
+    assert set(lost.paper_ids) < set(taken)
 
 
 def test_a_claim_for_one_crawl_leaves_the_jobs_of_others(store: Store) -> None:
@@ -166,7 +177,7 @@ def test_a_late_page_is_dropped(store: Store, engine: Engine) -> None:
     store.free_all()
     claimed(store)
     before = rows(engine)
-    store.record_page(late, Page(listing(["x"]) or pytest.fail()), LIMITS)
+    store.record_page(late, Page(listing(["x"]) or Listing()), LIMITS)
     assert rows(engine) == before
     assert store.titles(["x"]) == {}
 
@@ -349,7 +360,12 @@ def test_dead_letters_tell_what_why_and_when(store: Store, clock: Clock) -> None
     clock.move(5)
     store.bury(claimed(store), "refused")
     second, first = store.dead_letters()[::-1]
-    assert (first.paper_id, first.stage, first.reason, first.traceback) == ("b", "crawl", "ValueError: no", "Traceback …")
+    assert (first.paper_id, first.stage, first.reason, first.traceback) == (
+        "b",
+        "crawl",
+        "ValueError: no",
+        "Traceback …",
+    )
     assert (second.paper_id, second.traceback, second.at) == ("a", None, clock.now)
     assert store.dead_letters(crawl_id) == [first]
     assert store.crawl(crawl_id).dead == 1
@@ -396,7 +412,12 @@ def test_only_dead_jobs_are_purged(store: Store, engine: Engine) -> None:
 def test_many_who_enqueue_the_same_papers_make_one_job_each(store: Store, engine: Engine) -> None:
     """reliability.md T9."""
     papers = {f"p{number:03}": LEAF for number in range(500)}
-    together(12, lambda _: [enqueue(store, papers) for _ in range(3)])
+
+    def thrice(_: int) -> None:
+        for _ in range(3):
+            enqueue(store, papers)
+
+    together(12, thrice)
     assert len(rows(engine)) == 500
 
 

@@ -7,9 +7,10 @@ from sqlalchemy import Engine
 
 from refnet.adapters.database.notes import MOST_PLAIN
 from refnet.adapters.database.store import Store
+from refnet.domain.crawl import Ask
 from refnet.domain.crawls import CrawlSeed
 from refnet.domain.notes import Baseline, NoteContent, NoteList, Summary
-from refnet.domain.papers import Answer, Direction, Listing, ListName, ListState, Stub
+from refnet.domain.papers import Answer, Direction, Listing, ListName, ListState, Page, Stub
 from tests.contract.conftest import Clock
 from tests.contract.making import LEAF, LIMITS, answer, claimed, enqueue, open_crawl, work_off
 
@@ -27,7 +28,8 @@ def crawl_id(store: Store) -> int:
     """A crawl of `s`, `a` and `b` that is in the vault, every paper named."""
     crawl_id = open_crawl(store, "s", direction=Direction.REFERENCES, limit=3)
     work_off(store, crawl_id, SOURCE)
-    store.record_seeds({"s": SOURCE["s"]}, LEAF, LIMITS)  # type: ignore[dict-item]
+    assert SOURCE["s"] is not None
+    store.record_seeds({"s": SOURCE["s"]}, LEAF, LIMITS)
     store.add_to_vault(VAULT, crawl_id, "en")
     store.give_names(NAMES)
     assert store.collected(crawl_id) == ["a", "b", "s"]
@@ -150,7 +152,7 @@ def test_a_list_never_asked_for_says_the_length_that_the_paper_states(store: Sto
 def show(store: Store, given: Answer) -> NoteContent:
     """The note of `s`, alone in its vault."""
     crawl_id = open_crawl(store, "s", depth=0)
-    store.record_seeds({"s": given}, LEAF if given.citations is None else LEAF | 4, LIMITS)  # type: ignore[arg-type]
+    store.record_seeds({"s": given}, LEAF if given.citations is None else LEAF | Ask.CITATIONS, LIMITS)
     work_off(store, crawl_id, {})
     store.add_to_vault(VAULT, crawl_id, "en")
     store.give_names({"s": "Seed"})
@@ -208,9 +210,6 @@ def gone(store: Store) -> None:
 
 def half_a_list(store: Store) -> None:
     """A page of a list that is not finished."""
-    from refnet.domain.crawl import Ask
-    from refnet.domain.papers import Page
-
     enqueue(store, {"a": Ask.PAGE_CITATIONS})
     store.record_page(claimed(store), Page(Listing((Stub("new", "New"),)), 1_000), LIMITS)
 

@@ -15,7 +15,6 @@ from refnet.domain.jobs import JobState
 from refnet.domain.papers import Author, Direction, Listing, Page, Paper, Stub
 from tests.contract.conftest import Clock
 from tests.contract.making import (
-    CITATIONS,
     FULL,
     LEAF,
     LIMITS,
@@ -380,9 +379,7 @@ def test_what_a_title_named_is_remembered_but_known_only_once_collected(store: S
 
 def test_a_seed_whose_citations_fell_to_the_cap_is_asked_for_them_again(store: Store, engine: Engine) -> None:
     limits = Limits(citations=20)
-    store.record_seeds(
-        {"a": answer("a", [], stubs(20)), "b": answer("b", [], stubs(1), citations_of=9)}, FULL, limits
-    )
+    store.record_seeds({"a": answer("a", [], stubs(20)), "b": answer("b", [], stubs(1), citations_of=9)}, FULL, limits)
     assert states(engine).keys() == {("a", "references"), ("a", "citations"), ("b", "references")}
 
 

@@ -53,7 +53,8 @@ class Case:
     @property
     def corpus(self) -> Corpus:
         rows = [
-            {"paperId": name(n), "title": f"Paper {n}", "year": year} | ({} if count is None else {"citationCount": count})
+            {"paperId": name(n), "title": f"Paper {n}", "year": year}
+            | ({} if count is None else {"citationCount": count})
             for n, (year, count) in enumerate(zip(self.years, self.counts, strict=True))
         ]
         return Corpus(rows, [{"citing": name(citing), "cited": name(cited)} for citing, cited in self.edges])
@@ -88,9 +89,7 @@ def cases(draw: st.DrawFn, *, tight: bool) -> Case:
     some = st.frozensets(papers, max_size=2)
     return Case(
         years=tuple(draw(st.lists(st.sampled_from([None, 1999, 2015, 2020]), min_size=size, max_size=size))),
-        counts=tuple(
-            draw(st.lists(st.sampled_from([None, None, 0, 11, 101, 1_001]), min_size=size, max_size=size))
-        ),
+        counts=tuple(draw(st.lists(st.sampled_from([None, None, 0, 11, 101, 1_001]), min_size=size, max_size=size))),
         edges=tuple(sorted(edges)),
         seeds=tuple(sorted(draw(st.sets(papers, min_size=1, max_size=3)))),
         depth=draw(st.integers(0, 3)),

@@ -71,9 +71,10 @@ def test_the_citations_of_a_hub_are_fetched_by_pages() -> None:
 
 
 def test_a_short_list_is_fetched_by_pages_only_where_it_will_be_followed() -> None:
-    held = {"fetched": True, "references": ListState.PARTIAL, "citations": ListState.PARTIAL}
-    assert ask_of(FULL, **held) == Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS | Ask.EXPAND
-    assert ask_of(LEAF, **held) is Ask.NOTHING
+    short = ListState.PARTIAL
+    followed = ask_of(FULL, fetched=True, references=short, citations=short)
+    assert followed == Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS | Ask.EXPAND
+    assert ask_of(LEAF, fetched=True, references=short, citations=short) is Ask.NOTHING
 
 
 def test_a_list_that_is_not_wanted_is_not_paged_either() -> None:
@@ -95,6 +96,4 @@ def ask_of(
     citations: ListState | None = None,
     count: int | None = 10,
 ) -> Ask:
-    return needs(
-        want, fetched=fetched, references=references, citations=citations, citation_count=count, hub=9_500
-    )
+    return needs(want, fetched=fetched, references=references, citations=citations, citation_count=count, hub=9_500)

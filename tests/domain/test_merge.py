@@ -157,6 +157,13 @@ def test_a_renamed_heading_keeps_its_new_name_and_our_text_goes_on() -> None:
     assert not kept
 
 
+def test_a_renamed_heading_stays_when_our_text_below_it_goes() -> None:
+    after, kept = updated(TEXT.replace("## Abstract", "## My abstract"), render(note(abstract=None)))
+    assert "## My abstract\n" in after
+    assert "First text." not in after
+    assert not kept
+
+
 def test_sections_in_another_order_keep_it() -> None:
     abstract = "## Abstract\n\nFirst text.\n\n"
     after, _ = updated(TEXT.replace(abstract, "").replace("## Links", f"{abstract}## Links"))
@@ -248,6 +255,19 @@ def test_a_readers_file_without_properties_gets_ours_and_keeps_its_text() -> Non
     assert after.startswith('---\ntitle: "BERT')
     assert "---\nMy text.\n\n# Mine\nmore\n" in after
     assert after.count("---\n") == 2
+
+
+def test_properties_at_the_very_end_of_a_file_are_closed_before_text_follows() -> None:
+    after, _ = updated("---\nmine: 1\n---", NEW, None)
+    assert "mine: 1\n---\n\n**BERT: a Title**\n" in after
+
+
+def test_first_lines_that_refnet_took_away_are_no_conflict_with_a_readers() -> None:
+    bare = render(NoteContent(Paper("ab12", ""), "ab12"))
+    announced = Baseline(pending(WRITTEN, digests_of(bare)))
+    merged = merge(to_text(bare).replace("---\n\n", "---\n\nMine.\n\n"), bare, announced)
+    assert not merged.kept
+    assert merged.digests == digests_of(bare)
 
 
 def test_an_emptied_note_stays_empty() -> None:

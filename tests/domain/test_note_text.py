@@ -127,6 +127,12 @@ def test_a_summary_that_would_repeat_the_abstract_says_so_instead() -> None:
     )
 
 
+def test_a_number_that_obsidian_would_round_is_left_out() -> None:
+    text = to_text(render(NoteContent(Paper("ab", "T", citation_count=2**53, reference_count=2**53 + 1), "T")))
+    assert "citation_count: 9007199254740992\n" in text
+    assert "reference_count" not in text
+
+
 def test_headings_speak_japanese() -> None:
     text = to_text(render(NOTE, "ja"))
     assert re.findall("^## (.*)$", text, re.MULTILINE) == ["要旨", "要約", "参考文献", "被引用", "リンク"]
@@ -284,6 +290,13 @@ Papers and citations come from [Semantic Scholar](https://www.semanticscholar.or
         """This note is written anew whenever the vault changes; keep your own notes elsewhere.
 """
     )
+
+
+def test_a_name_that_breaks_links_breaks_no_table() -> None:
+    census = Census("en")
+    linked = NoteList((Neighbour("a", "A", 2000, "Note A"),))
+    census.add(NoteContent(Paper("b", "B", year=1999), "Mine | yours", citations=linked))
+    assert "| Mine \\| yours | 1 |  |\n" in index_text(census)
 
 
 def test_long_tables_of_the_index_say_that_they_are_cut() -> None:

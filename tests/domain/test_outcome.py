@@ -87,9 +87,7 @@ def test_the_citations_of_a_hub_that_was_not_known_for_one_are_dropped_and_paged
 
 def test_pages_that_were_due_before_still_are() -> None:
     job = FULL | Ask.PAGE_CITATIONS
-    result = of_answer(
-        answer(rows(3), references_of=3), job & ~Ask.CITATIONS, LEAF, capped=False, limits=LIMITS
-    )
+    result = of_answer(answer(rows(3), references_of=3), job & ~Ask.CITATIONS, LEAF, capped=False, limits=LIMITS)
     assert result.remaining == Ask.PAGE_CITATIONS | Ask.EXPAND
 
 
@@ -183,7 +181,5 @@ def test_smaller_pages_of_a_hub_are_read_until_the_newest_are_there() -> None:
 def test_a_page_of_one_list_does_not_begin_the_other_in_the_middle() -> None:
     """References that came to be wanted while citations were being paged are read first, from their start."""
     job = Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS | Ask.EXPAND
-    state, remaining, offset = of_page(
-        Page(rows(1_000), 1_000), CITATIONS, job, have=1_000, count=5_000, limits=LIMITS
-    )
+    state, remaining, offset = of_page(Page(rows(1_000), 1_000), CITATIONS, job, have=1_000, count=5_000, limits=LIMITS)
     assert (state, remaining, offset) == (None, job, 0)

@@ -243,6 +243,32 @@ def test_a_renaming_cut_short_goes_on(store: MemoryNotes, vault: FolderVault) ->
     assert "- Stub y8\n" in note(vault, GAMMA).read_text()
 
 
+def test_a_renaming_cut_short_is_not_taken_for_finished(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).rename(note(vault, "Zeta"))
+    with pytest.raises(KeyboardInterrupt):
+        write_vault(store, Dying(vault.path))
+    write_vault(store, vault)
+    assert "- [[Zeta]]\n" in note(vault, BETA).read_text()
+
+
+def test_a_new_name_that_a_paper_of_another_vault_has_is_told(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    store.names["x"] = "Taken"
+    note(vault, ALPHA).rename(note(vault, "Taken"))
+    assert write_vault(store, vault).problems == ("Taken: the note of another paper has this name.",)
+    assert store.names["x"] == "Taken"
+
+
+def test_an_index_that_was_deleted_is_written_again(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    index = vault.path / "refnet" / "refnet index.md"
+    before = index.read_text()
+    index.unlink()
+    write_vault(store, vault)
+    assert index.read_text() == before
+
+
 def test_a_copy_of_a_note_is_found_and_not_written(store: MemoryNotes, vault: FolderVault) -> None:
     write_vault(store, vault)
     shutil.copy(note(vault, ALPHA), note(vault, f"{ALPHA} 1"))

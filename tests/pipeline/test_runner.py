@@ -165,8 +165,15 @@ def test_a_paper_that_always_fails_is_found_charged_and_buried_and_the_others_ar
     assert all(row.attempts <= 1 for name, row in rows(engine).items() if name != guilty)
 
 
-def test_two_papers_that_always_fail_are_both_found(rig: Rig) -> None:
-    rig.source.script = failing(TIMED_OUT, "p02", "p07")
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_two_papers_that_always_fail_are_both_found_however_long_a_request_takes(rig: Rig, seconds: float) -> None:
+    """Each half holds one of them; by the time that one has failed, the other half is due again."""
+
+    def script(request: Request, number: int) -> BaseException | None:
+        rig.clock.move(seconds)
+        return TIMED_OUT if {"p02", "p07"} & set(request.ids) else None
+
+    rig.source.script = script
     rig.run()
     assert [letter.paper_id for letter in rig.store.dead_letters()] == ["p02", "p07"]
     assert len(rig.collected) == 9
@@ -263,8 +270,8 @@ def test_one_paper_too_large_is_fetched_by_pages(store: Store, clock: Clock, eng
     long = {**WORLD, "p03": answer("p03", stubs(25))}
     rig = Rig(store, clock, page_size=10)
     rig.source.answers = long
-    rig.source.script = (
-        lambda request, number: RequestTooLarge("too large.") if "p03" in request.ids and request.ask & Ask.REFERENCES else None
+    rig.source.script = lambda request, number: (
+        RequestTooLarge("too large.") if "p03" in request.ids and request.ask & Ask.REFERENCES else None
     )
     rig.run()
     pages = [(request.page, request.offset) for request in rig.source.asked if request.page]
@@ -385,13 +392,15 @@ def test_an_interrupt_gives_the_papers_back_whole(rig: Rig, engine: Engine, stop
 
 
 def test_an_interrupt_does_not_mix_what_failed_in_company_with_the_rest(rig: Rig) -> None:
+    too_large = RequestTooLarge("too large.")
     rig.source.script = one_after_another(
-        [RequestTooLarge("too large."), KeyboardInterrupt(), CredentialsRejected("403."), DOWN]
+        [too_large, too_large, KeyboardInterrupt(), CredentialsRejected("403."), DOWN]
     )
     with pytest.raises(KeyboardInterrupt):
         rig.run()
     rig.run()
-    assert rig.sizes == [10, 5, 5, 5, 5, 5]
+    assert [request.ids for request in rig.source.asked[2:6]] == [tuple(NAMES[:3])] * 4
+    assert rig.sizes == [10, 5, 3, 3, 3, 3, 2, 5]
 
 
 class Interrupted(Store):
@@ -465,5 +474,3 @@ def test_a_crawl_waits_for_a_paper_that_is_tried_again_later(engine: Engine) -> 
     run_crawl(crawl_id, store, source, runner, quiet)
     assert [letter.paper_id for letter in store.dead_letters()] == ["p03"]
     assert "a paper that failed is tried again" in quiet.said
-
-

@@ -289,5 +289,3 @@ def test_a_seed_beyond_the_cap_of_a_request_does_not_lose_its_citations(store: S
     wave = store.claim("me", limits)
     assert wave is not None
     assert (wave.paper_ids, wave.ask) == (["p2"], Ask.CITATIONS)
-
-

@@ -223,7 +223,10 @@ def _merge(text: str | None, rendered: Rendered, baseline: Baseline) -> Merged:
 
 def _only_linked(content: NoteContent, linked: set[str]) -> NoteContent:
     """`content` with links only to notes that stand in the vault."""
-    return replace(content, references=_held(content.references, linked), citations=_held(content.citations, linked))
+    references, citations = _held(content.references, linked), _held(content.citations, linked)
+    if references is content.references and citations is content.citations:
+        return content
+    return replace(content, references=references, citations=citations)
 
 
 def _held(entries: NoteList, linked: set[str]) -> NoteList:

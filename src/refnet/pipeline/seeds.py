@@ -18,8 +18,9 @@ from refnet.domain.errors import (
     SourceUnavailable,
     TransientError,
 )
+from refnet.domain.identifiers import shown
 from refnet.domain.jobs import MOST_UNKNOWN
-from refnet.domain.matching import why_not_same
+from refnet.domain.matching import plain_title, why_not_same
 from refnet.domain.papers import Answer
 from refnet.domain.seeds import Seed, Unresolved
 from refnet.pipeline.patience import Patience
@@ -81,10 +82,13 @@ class SeedResolver:
                 answers.update(self._fetch(texts[start : start + self._source.limits.ids], shape))
             for index, text in waiting.items():
                 answer = answers.get(text)
-                if answer is not None:
-                    found[index] = answer.paper_id
+                why = None if answer is None or turn == 0 else _why_doubtful(seeds[index], answer)
+                if answer is None:
+                    reasons.setdefault(index, f"{_SOURCE} knows no paper {text}")
+                elif why is not None:
+                    reasons[index] = f"{_SOURCE} knows no paper {seeds[index].identifiers[0]}, and {text} {why}"
                 else:
-                    reasons[index] = f"{_SOURCE} knows no paper {text}"
+                    found[index] = answer.paper_id
 
     def _fetch(self, texts: list[str], ask: Ask) -> dict[str, Answer | None]:
         answers: dict[str, Answer | None] = dict.fromkeys(texts)
@@ -151,7 +155,8 @@ class SeedResolver:
             why = why_not_same(seed, match.title, match.year, match.authors)
             if why is not None:
                 reasons[index] = (
-                    f"the nearest title found is “{match.title}” ({match.year or 'no year'}, {family or 'no author'}): {why}"
+                    f"the nearest title found is {shown(plain_title(match.title))} "
+                    f"({match.year or 'no year'}, {family or 'no author'}): {why}"
                 )
                 continue
             found[index] = match.paper_id
@@ -204,3 +209,12 @@ def _title_keys(seed: Seed) -> Iterable[str]:
         return ()
     words = re.sub(r"\W+", " ", seed.title.casefold()).strip()
     return (f"title:{words}|{seed.year or ''}|{(seed.family or '').casefold()}",)
+
+
+def _why_doubtful(seed: Seed, answer: Answer) -> str | None:
+    """Why the paper of a further identifier may be another one: libraries hold wrong ids beside right ones."""
+    if not seed.title or answer.paper is None:
+        return None
+    found = answer.paper
+    why = why_not_same(seed, found.title, found.year, found.authors)
+    return None if why is None else f"is {shown(plain_title(found.title))}: {why}"

@@ -155,8 +155,10 @@ def _with_inherited(child: _Found, parent: _Found | None) -> Mapping[str, str]:
 
 
 def _value(raw: str, strings: _Strings) -> str:
-    """The value of a field: pieces in braces or quotes, numbers and strings, joined by #, of which none is added
-    beyond _MAX_VALUE characters."""
+    """The value of a field: pieces in braces or quotes, numbers and strings, joined by #.
+
+    None is added once there are _MAX_VALUE characters.
+    """
     pieces: list[str] = []
     position, length = 0, 0
     while position < len(raw) and length < _MAX_VALUE:

@@ -18,7 +18,9 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
-_REFUSED = re.compile(r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied")
+_REFUSED = re.compile(
+    r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied"
+)
 
 
 def database_url(text: str) -> URL:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
@@ -20,6 +20,9 @@ from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave, choose
 
 #: Due jobs looked at when a request is packed.
 LOOK_AT = 5_000
+#: No job waits and no lease runs longer than this, in seconds. A time further off was written before the clock was set
+#: back, and has come.
+LONGEST_WAIT = 3_600.0
 
 _NEW = ("stage", "paper_id", "state", "ask", "offset", "attempts", "losses", "faults", "due_at", "updated_at")
 _UNHELD: dict[str, Any] = {"owner": None, "claim": None, "lease_until": None}
@@ -74,7 +77,7 @@ def claim(
         query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
     else:
         query = query.order_by(jobs.c.due_at, jobs.c.id)
-    due = and_(jobs.c.stage == Stage.CRAWL, jobs.c.state == JobState.QUEUED, jobs.c.due_at <= now)
+    due = and_(jobs.c.stage == Stage.CRAWL, jobs.c.state == JobState.QUEUED, _has_come(jobs.c.due_at, now))
     query = query.where(due).limit(LOOK_AT).with_for_update(skip_locked=True, of=jobs)
     wave = choose([_job(row) for row in connection.execute(query).mappings()], limits)
     if wave is None:
@@ -98,6 +101,25 @@ def claim(
     )
     claimed = tuple(replace(job, attempts=job.attempts + counted) for job in wave.jobs)
     return replace(wave, jobs=claimed, claim=token)
+
+
+def next_due(connection: Connection, crawl_id: int, now: float) -> float | None:
+    """Seconds until a queued job of the crawl falls due, None when there is none."""
+    wait = case((_has_come(jobs.c.due_at, now), 0.0), else_=jobs.c.due_at - now)
+    query = (
+        select(func.min(wait))
+        .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
+        .where(
+            jobs.c.stage == Stage.CRAWL,
+            jobs.c.state == JobState.QUEUED,
+            crawl_papers.c.crawl_id == crawl_id,
+        )
+    )
+    return connection.execute(query).scalar()
+
+
+def _has_come(time: ColumnElement[float], now: float) -> ColumnElement[bool]:
+    return or_(time <= now, time > now + LONGEST_WAIT)
 
 
 def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
@@ -185,7 +207,8 @@ def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None,
 
 def free_expired(connection: Connection, now: float) -> int:
     """Take back the jobs whose lease has run out."""
-    return _free(connection, and_(jobs.c.lease_until.is_not(None), jobs.c.lease_until < now), now)
+    over = or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LONGEST_WAIT)
+    return _free(connection, and_(jobs.c.lease_until.is_not(None), over), now)
 
 
 def free_all(connection: Connection, now: float) -> int:

@@ -240,8 +240,8 @@ class NoteTables:
         collected = _collected(vault)
         queries = [
             select(*marks(papers.c.fetched_at)).where(papers.c.paper_id.in_(collected)),
-            # What the lists of other papers say stands in these notes, too: edges, and the titles of what has no note.
-            select(*marks(lists.c.fetched_at)),
+            select(*marks(lists.c.fetched_at)).where(lists.c.paper_id.in_(collected)),
+            # What the lists of other papers say stands in these notes, too.
             select(func.count()).select_from(citations),
             select(func.count()).select_from(unmatched),
             select(*marks(summaries.c.made_at)).where(summaries.c.paper_id.in_(collected)),

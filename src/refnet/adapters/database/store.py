@@ -17,7 +17,7 @@ from refnet.adapters.database.schema import crawl_papers, crawls, identifiers, j
 from refnet.domain import outcome
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
-from refnet.domain.jobs import DeadLetter, JobState, Stage, Wave
+from refnet.domain.jobs import DeadLetter, Wave
 from refnet.domain.outcome import Outcome
 from refnet.domain.papers import Answer, Direction, Listing, Page
 
@@ -187,17 +187,7 @@ class Store(NoteTables):
     def next_due(self, crawl_id: int) -> float | None:
         """Seconds until a queued job of the crawl falls due, None when there is none."""
         with reading(self._engine) as connection:
-            query = (
-                select(func.min(jobs.c.due_at))
-                .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
-                .where(
-                    jobs.c.stage == Stage.CRAWL,
-                    jobs.c.state == JobState.QUEUED,
-                    crawl_papers.c.crawl_id == crawl_id,
-                )
-            )
-            due = connection.execute(query).scalar()
-            return None if due is None else max(0.0, due - self._clock(connection))
+            return ledger.next_due(connection, crawl_id, self._clock(connection))
 
     def record_wave(self, wave: Wave, answers: Sequence[Answer | None], limits: Limits) -> None:
         """Store the answers of a batch request and settle its jobs, in one transaction;

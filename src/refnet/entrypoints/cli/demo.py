@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from refnet.entrypoints.cli.output import note
+from refnet.entrypoints.cli.start import application
 
 EXAMPLE = "Example: refnet demo --vault ./demo-vault"
 
@@ -20,7 +21,6 @@ def demo(
 
     No network, no key, and a database of its own: yours is not touched.
     """
-    from refnet.bootstrap import build
     from refnet.demo.bundled import SEED, bundled_corpus, digest
     from refnet.demo.server import StandIn
     from refnet.domain.identifiers import parse_seed
@@ -38,5 +38,5 @@ def demo(
     with StandIn(bundled_corpus()) as server:
         settings = own.for_demo(database=file, source_url=server.url)
         request = MapRequest([parse_seed(SEED)], depth=2, limit=500, note_names=settings.note_names)
-        code = run_map(build(settings), request, vault, as_json=as_json, demo=True, basis="from our descriptions")
+        code = run_map(application(settings), request, vault, as_json=as_json, demo=True, basis="from our descriptions")
     raise typer.Exit(code)

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
@@ -101,7 +101,7 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             "w", encoding="utf-8", dir=path.parent, prefix=".refnet-", suffix=".tmp", delete=False
         ) as file:
             temporary = Path(file.name)
-            yield file
+            yield cast("TextIO", file)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

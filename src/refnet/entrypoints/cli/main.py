@@ -14,6 +14,7 @@ from refnet import __version__
 from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
 from refnet.entrypoints.cli import dead, demo, doctor, export, map_command, status, vault
 from refnet.entrypoints.cli.output import note
+from refnet.entrypoints.cli.start import close_all
 
 DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -57,12 +58,18 @@ def _options(
 
 def main() -> None:
     """Run the command that the process was started with, and exit."""
+    # Python has none where the caller closed them.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:]))
 
 
 def run(words: list[str]) -> int:
     """Run a command, see that its answer is out, and return its exit code."""
-    code = _run(words)
+    try:
+        code = _run(words)
+    finally:
+        close_all()
     try:
         sys.stdout.flush()
     except OSError as error:

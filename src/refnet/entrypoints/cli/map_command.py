@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from refnet.domain.errors import ConfigurationError
 from refnet.domain.papers import Direction
 from refnet.entrypoints.cli.output import note, print_json, progress
 from refnet.entrypoints.cli.start import application
@@ -104,8 +106,14 @@ def run_map(
 ) -> int:
     """Do the job, print its report, and return the exit code. `basis` says what summaries rest on."""
     folder = app.vault(vault)
-    with app.at_work(), progress() as shown, app.mapper(shown) as mapper:
-        report = mapper.map(request, folder)
+    is_new = not folder.path.exists()
+    try:
+        with app.at_work(), progress() as shown, app.mapper(shown) as mapper:
+            report = mapper.map(request, folder)
+    except ConfigurationError:
+        if is_new:
+            _remove_if_empty(folder.path)
+        raise
     if as_json:
         print_json(as_document(report, folder.path))
     else:
@@ -139,6 +147,14 @@ def read_seeds(words: list[str]) -> tuple[list[Seed], list[Unresolved]]:
         except InvalidIdentifier as error:
             unresolved.append(Unresolved(word, str(error)))
     return named, unresolved
+
+
+def _remove_if_empty(vault: Path) -> None:
+    """Bad input changes nothing: a vault that was only made to see whether it can be written goes again."""
+    with suppress(OSError):
+        for folder in vault.iterdir():
+            folder.rmdir()
+        vault.rmdir()
 
 
 def as_document(report: MapReport, vault: Path) -> dict[str, Any]:

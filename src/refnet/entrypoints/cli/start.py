@@ -1,19 +1,30 @@
-"""How commands come to an application."""
+"""How commands come to an application, and what is closed when they have ended."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from refnet.bootstrap import Application
+    from refnet.settings import Settings
+
+_in_use = ExitStack()
 
 
-def application() -> Application:
-    """The application that the environment describes. Raises ConfigurationError."""
+def application(settings: Settings | None = None) -> Application:
+    """The application that the settings, or else the environment, describe. Raises ConfigurationError."""
     from refnet.bootstrap import build
     from refnet.settings import load_settings
 
-    return build(load_settings())
+    found = build(settings or load_settings())
+    _in_use.callback(found.engine.dispose)
+    return found
+
+
+def close_all() -> None:
+    """Close the databases of a command that has ended."""
+    _in_use.close()
 
 
 def opened() -> Application:
