@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,13 +41,13 @@ def shared_postgres(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database at the present schema, migrated once."""
     path = tmp_path_factory.mktemp("template") / "refnet.db"
     engine = open_engine(database_url(f"sqlite:///{path}"))
     upgrade(engine)
     engine.dispose()
-    return path.read_bytes()
+    return path
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -59,7 +60,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         yield engine
         return
     path = tmp_path / "refnet.db"
-    path.write_bytes(request.getfixturevalue("sqlite_template"))
+    shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
     engine = open_engine(database_url(f"sqlite:///{path}"))
     yield engine
     engine.dispose()

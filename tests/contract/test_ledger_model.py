@@ -48,13 +48,13 @@ class Model:
 class LedgerMachine(RuleBasedStateMachine):
     """Workers that claim, finish, give back, die, or come back too late, while time passes."""
 
-    template: bytes
+    template: Path
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.mkdtemp()
         path = Path(self.folder) / "refnet.db"
-        path.write_bytes(self.template)
+        shutil.copyfile(self.template, path)
         self.engine = open_engine(database_url(f"sqlite:///{path}"))
         self.clock = Clock()
         self.store = Store(self.engine, clock=self.clock)
@@ -163,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_whatever_happens_no_job_is_lost_doubled_or_written_by_a_late_owner(sqlite_template: bytes) -> None:
+def test_whatever_happens_no_job_is_lost_doubled_or_written_by_a_late_owner(sqlite_template: Path) -> None:
     class Machine(LedgerMachine):
         template = sqlite_template
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,18 +29,18 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "refnet.db"
     engine = open_engine(database_url(f"sqlite:///{path}"))
     upgrade(engine)
     engine.dispose()
-    return path.read_bytes()
+    return path
 
 
 @pytest.fixture
-def engine(sqlite_template: bytes, tmp_path: Path) -> Iterator[Engine]:
+def engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
     path = tmp_path / "refnet.db"
-    path.write_bytes(sqlite_template)
+    shutil.copyfile(sqlite_template, path)
     engine = open_engine(database_url(f"sqlite:///{path}"))
     yield engine
     engine.dispose()
