@@ -196,10 +196,10 @@ class NoteStore(Protocol):
     def vault_papers(self, vault: str) -> list[str]:
         """Ids of all collected papers of the crawls written to a vault, in the order of ids."""
 
-    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
-        """What the notes of these papers say, in the order given;
+    def note_contents(self, vault: str, paper_ids: Sequence[str], names: Mapping[str, str]) -> list[NoteContent]:
+        """What the notes of these papers say, in the order given.
 
-        links only to papers whose notes exist in this vault.
+        `names` are the notes that stand in the vault, by paper id: only to these are there links.
         """
 
     def note_names(self, vault: str) -> dict[str, str]:

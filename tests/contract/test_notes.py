@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from refnet.adapters.database.notes import MOST_PLAIN
+from refnet.adapters.database.note_lists import MOST_PLAIN
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
 from refnet.domain.crawls import CrawlSeed
@@ -36,8 +36,14 @@ def crawl_id(store: Store) -> int:
     return crawl_id
 
 
+def standing(store: Store) -> dict[str, str]:
+    """The notes that can be linked to: those with a name that the reader did not delete."""
+    gone = {paper_id for paper_id, baseline in store.baselines(VAULT).items() if baseline.deleted}
+    return {paper_id: name for paper_id, name in store.note_names(VAULT).items() if paper_id not in gone}
+
+
 def content(store: Store, paper_id: str) -> NoteContent:
-    (found,) = store.note_contents(VAULT, [paper_id])
+    (found,) = store.note_contents(VAULT, [paper_id], standing(store))
     return found
 
 
@@ -184,7 +190,7 @@ def test_a_paper_fetched_again_is_summarised_again(store: Store, clock: Clock) -
 
 
 def test_contents_come_in_the_order_asked(store: Store, crawl_id: int) -> None:
-    assert [one.name for one in store.note_contents(VAULT, ["s", "b", "a"])] == ["Seed", "Alpha", "zeta"]
+    assert [one.name for one in store.note_contents(VAULT, ["s", "b", "a"], standing(store))] == ["Seed", "Alpha", "zeta"]
 
 
 def test_baselines_come_back_as_they_were_saved(store: Store, crawl_id: int) -> None:

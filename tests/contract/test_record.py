@@ -310,7 +310,7 @@ def test_a_merged_paper_keeps_its_name_its_note_and_its_seed(store: Store) -> No
     assert store.collected(crawl_id) == ["new"]
     assert store.note_names("/v") == {"new": "Lovelace 2020 Title"}
     assert [(seed.paper_id, seed.citekey) for seed in store.seeds(crawl_id)] == [("new", "lewis2020")]
-    assert [content.citekey for content in store.note_contents("/v", ["new"])] == ["lewis2020"]
+    assert [content.citekey for content in store.note_contents("/v", ["new"], store.note_names("/v"))] == ["lewis2020"]
 
 
 def test_a_name_given_to_the_present_id_is_not_taken_away(store: Store) -> None:

@@ -48,9 +48,10 @@ class MemoryNotes:
         del vault
         return sorted(self.papers)
 
-    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
+    def note_contents(self, vault: str, paper_ids: Sequence[str], names: Mapping[str, str]) -> list[NoteContent]:
+        del vault
         self.rendered += len(paper_ids)
-        return [self._content(vault, self.papers[paper_id]) for paper_id in paper_ids]
+        return [self._content(self.papers[paper_id], names) for paper_id in paper_ids]
 
     def note_names(self, vault: str) -> dict[str, str]:
         del vault
@@ -87,30 +88,26 @@ class MemoryNotes:
 
     # What notes say
 
-    def _content(self, vault: str, paper: Paper) -> NoteContent:
+    def _content(self, paper: Paper, names: Mapping[str, str]) -> NoteContent:
         cited = [cited for citing, cited in self.cites if citing == paper.paper_id]
         citing = [citing for citing, cited in self.cites if cited == paper.paper_id]
-        references = self._list(vault, cited, ListState.COMPLETE, paper.reference_count)
+        references = self._list(names, cited, ListState.COMPLETE, paper.reference_count)
         return NoteContent(
             paper=paper,
-            name=self.names[paper.paper_id],
+            name=names[paper.paper_id],
             summary=self.summaries.get(paper.paper_id),
             references=NoteList(of=paper.reference_count, state=ListState.WITHHELD)
             if paper.paper_id in self.withheld
             else references,
-            citations=self._list(vault, citing, None, paper.citation_count),
+            citations=self._list(names, citing, None, paper.citation_count),
             depth=0 if paper.paper_id in self.seeds else 1,
         )
 
-    def _list(self, vault: str, ids: Sequence[str], state: ListState | None, of: int | None) -> NoteList:
-        saved = self.saved.get(vault, {})
+    def _list(self, names: Mapping[str, str], ids: Sequence[str], state: ListState | None, of: int | None) -> NoteList:
         rows = []
         for paper_id in ids:
             known = self.papers.get(paper_id)
-            linked = known is not None and not (paper_id in saved and saved[paper_id].deleted)
-            note = self.names.get(paper_id) if linked else None
-            rows.append(
-                Neighbour(paper_id, known.title if known else f"Stub {paper_id}", known.year if known else None, note)
-            )
+            title = known.title if known else f"Stub {paper_id}"
+            rows.append(Neighbour(paper_id, title, known.year if known else None, names.get(paper_id)))
         rows.sort(key=lambda row: (row.note is None, row.note or "", row.paper_id))
         return NoteList(tuple(rows), 0, of, state)

@@ -24,11 +24,8 @@ class UnwrittenStore:
     def vault_papers(self, vault: str) -> list[str]:
         return self._store.vault_papers(vault)
 
-    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
-        """A paper that is only named for the time being says no more than its id; its note is new in any case."""
-        stored = set(self._store.note_names(vault))
-        known = iter(self._store.note_contents(vault, [one for one in paper_ids if one in stored]))
-        return [next(known) if one in stored else NoteContent(Paper(one, ""), self._names[one]) for one in paper_ids]
+    def note_contents(self, vault: str, paper_ids: Sequence[str], names: Mapping[str, str]) -> list[NoteContent]:
+        return self._store.note_contents(vault, paper_ids, names)
 
     def note_names(self, vault: str) -> dict[str, str]:
         return self._store.note_names(vault) | self._names

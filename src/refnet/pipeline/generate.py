@@ -7,8 +7,8 @@ thus never taken for one that the reader deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from refnet.domain import inert
 from refnet.domain.baselines import Digests, pending
@@ -18,7 +18,7 @@ from refnet.domain.index_text import NAME, Census, index_text
 from refnet.domain.merge import Merged, merge
 from refnet.domain.naming import NoteNames
 from refnet.domain.note_text import FORMAT, Rendered, render, to_text
-from refnet.domain.notes import Baseline, NoteContent, NoteList
+from refnet.domain.notes import Baseline, NoteContent
 from refnet.pipeline.dry_run import UnwrittenStore, UnwrittenVault
 from refnet.pipeline.standing import Standing
 from refnet.ports import NoteStore, Vault
@@ -122,10 +122,10 @@ class _Writing:
         deleted = self.standing.deleted
         gone = set(deleted)
         todo = [paper_id for paper_id in self.standing.ids if paper_id not in gone]
-        linked = {self.standing.names[paper_id] for paper_id in todo}
+        names = {paper_id: self.standing.names[paper_id] for paper_id in todo}
         census = Census(self.lang, deleted=len(deleted))
         for start in range(0, len(todo), _CHUNK):
-            for done in self._write_chunk(todo[start : start + _CHUNK], linked, census):
+            for done in self._write_chunk(todo[start : start + _CHUNK], names, census):
                 progress(start + done, len(todo))
         self._write_index(census)
         if not self.problems:
@@ -134,11 +134,10 @@ class _Writing:
             len(todo), self.written, self.unchanged, tuple(self.conflicts), deleted, tuple(self.problems)
         )
 
-    def _write_chunk(self, ids: Sequence[str], linked: set[str], census: Census) -> Iterator[int]:
+    def _write_chunk(self, ids: Sequence[str], names: Mapping[str, str], census: Census) -> Iterator[int]:
         """Write the notes of some papers; yields how many of them are done."""
         drafts: list[_Draft] = []
-        for stored in self.store.note_contents(self.key, ids):
-            content = _only_linked(stored, linked)
+        for content in self.store.note_contents(self.key, ids, names):
             census.add(content)
             draft = self._draft(content)
             if draft:
@@ -219,19 +218,3 @@ def _unseen(done: int, of: int) -> None:
 def _merge(text: str | None, rendered: Rendered, baseline: Baseline) -> Merged:
     """An empty baseline is one of a note that was never written."""
     return merge(text, rendered, baseline if baseline.parts else None)
-
-
-def _only_linked(content: NoteContent, linked: set[str]) -> NoteContent:
-    """`content` with links only to notes that stand in the vault."""
-    references, citations = _held(content.references, linked), _held(content.citations, linked)
-    if references is content.references and citations is content.citations:
-        return content
-    return replace(content, references=references, citations=citations)
-
-
-def _held(entries: NoteList, linked: set[str]) -> NoteList:
-    if not [row for row in entries.rows if row.note is not None and row.note not in linked]:
-        return entries
-    still = [row for row in entries.rows if row.note is not None and row.note in linked]
-    plain = [replace(row, note=None) for row in entries.rows if row.note is None or row.note not in linked]
-    return replace(entries, rows=(*still, *plain))

@@ -12,10 +12,8 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
-    and_,
     case,
     cast,
-    exists,
     func,
     select,
     update,
@@ -24,6 +22,7 @@ from sqlalchemy import (
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.note_lists import note_lists
 from refnet.adapters.database.schema import (
     citations,
     crawl_papers,
@@ -37,12 +36,8 @@ from refnet.adapters.database.schema import (
     vault_notes,
     vaults,
 )
-from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList, Summary
-from refnet.domain.papers import Author, ListName, ListState, Paper
-
-#: Entries without a note that a list shows. A paper rarely has more references; of its citations the newest are
-#: enough to go on with.
-MOST_PLAIN = {ListName.REFERENCES: 300, ListName.CITATIONS: 50}
+from refnet.domain.notes import Baseline, NoteContent, Summary
+from refnet.domain.papers import Author, ListName, Paper
 
 
 class NoteTables:
@@ -85,12 +80,11 @@ class NoteTables:
 
     # What notes say
 
-    def note_contents(self, vault: str, paper_ids: Sequence[str]) -> list[NoteContent]:
+    def note_contents(self, vault: str, paper_ids: Sequence[str], names: Mapping[str, str]) -> list[NoteContent]:
         with reading(self._engine) as connection:
             found = {
                 row.paper_id: row for row in connection.execute(select(papers).where(papers.c.paper_id.in_(paper_ids)))
             }
-            names = _by_paper(connection, select(note_names.c.paper_id, note_names.c.name), note_names, paper_ids)
             citekeys = _by_paper(
                 connection,
                 select(crawl_seeds.c.paper_id, func.min(crawl_seeds.c.citekey)).group_by(crawl_seeds.c.paper_id),
@@ -110,18 +104,20 @@ class NoteTables:
                 crawl_papers,
                 paper_ids,
             )
-            both = {name: _note_lists(connection, vault, name, paper_ids) for name in ListName}
+            details = [_paper(found[paper_id]) for paper_id in paper_ids]
+            references = note_lists(connection, ListName.REFERENCES, details, names)
+            cited_by = note_lists(connection, ListName.CITATIONS, details, names)
         return [
             NoteContent(
-                paper=_paper(found[paper_id]),
-                name=names[paper_id],
-                citekey=citekeys.get(paper_id),
-                summary=made.get(paper_id),
-                references=both[ListName.REFERENCES][paper_id],
-                citations=both[ListName.CITATIONS][paper_id],
-                depth=depths.get(paper_id),
+                paper=paper,
+                name=names[paper.paper_id],
+                citekey=citekeys.get(paper.paper_id),
+                summary=made.get(paper.paper_id),
+                references=references[paper.paper_id],
+                citations=cited_by[paper.paper_id],
+                depth=depths.get(paper.paper_id),
             )
-            for paper_id in paper_ids
+            for paper in details
         ]
 
     def papers(self, paper_ids: Sequence[str]) -> list[Paper]:
@@ -282,94 +278,6 @@ def _collected(vault: str) -> Select[str]:
 
 def _by_paper(connection: Connection, query: Select[Any], table: Any, paper_ids: Sequence[str]) -> dict[str, Any]:
     return {row[0]: row[1] for row in connection.execute(query.where(table.c.paper_id.in_(paper_ids)))}
-
-
-def _note_lists(connection: Connection, vault: str, name: ListName, paper_ids: Sequence[str]) -> dict[str, NoteList]:
-    own, other = (
-        (citations.c.citing, citations.c.cited)
-        if name is ListName.REFERENCES
-        else (citations.c.cited, citations.c.citing)
-    )
-    removed = exists().where(
-        vault_notes.c.path == vault, vault_notes.c.paper_id == other, vault_notes.c.deleted.is_(True)
-    )
-    linked = and_(other.in_(_collected(vault)), ~removed)
-    edges = (
-        select(
-            own.label("own"),
-            other.label("other"),
-            papers.c.title,
-            papers.c.year,
-            papers.c.citation_count,
-            case((linked, note_names.c.name), else_=None).label("note"),
-        )
-        .join(papers, papers.c.paper_id == other)
-        .outerjoin(note_names, note_names.c.paper_id == other)
-        .where(own.in_(paper_ids))
-        .subquery()
-    )
-    order = (
-        func.coalesce(edges.c.year, -1).desc(),
-        func.coalesce(edges.c.citation_count, -1).desc(),
-        edges.c.other,
-    )
-    plain = edges.c.note.is_(None)
-    ranked = select(
-        edges,
-        func.row_number().over(partition_by=(edges.c.own, plain), order_by=order).label("place"),
-        func.count().over(partition_by=(edges.c.own, plain)).label("among"),
-    ).subquery()
-    rows: dict[str, list[Neighbour]] = {paper_id: [] for paper_id in paper_ids}
-    plain_known: dict[str, int] = dict.fromkeys(paper_ids, 0)
-    most = MOST_PLAIN[name]
-    shown = (
-        select(ranked)
-        .where(ranked.c.note.is_not(None) | (ranked.c.place <= most))
-        .order_by(ranked.c.own, ranked.c.place)
-    )
-    for row in connection.execute(shown):
-        rows[row.own].append(Neighbour(row.other, row.title, row.year, row.note))
-        if row.note is None:
-            plain_known[row.own] = row.among
-    extra: dict[str, list[Neighbour]] = {}
-    nameless = (
-        select(unmatched)
-        .where(unmatched.c.paper_id.in_(paper_ids), unmatched.c.list == name.value)
-        .order_by(unmatched.c.paper_id, unmatched.c.key)
-    )
-    for row in connection.execute(nameless):
-        extra.setdefault(row.paper_id, []).append(Neighbour(None, row.title, row.year))
-    states = {
-        row.paper_id: (ListState(row.state), row.of)
-        for row in connection.execute(select(lists).where(lists.c.paper_id.in_(paper_ids), lists.c.list == name.value))
-    }
-    column = papers.c.reference_count if name is ListName.REFERENCES else papers.c.citation_count
-    counts = _by_paper(connection, select(papers.c.paper_id, column), papers, paper_ids)
-    return {
-        paper_id: _note_list(
-            rows[paper_id],
-            extra.get(paper_id, []),
-            plain_known[paper_id],
-            most,
-            *(states.get(paper_id) or (None, counts.get(paper_id))),
-        )
-        for paper_id in paper_ids
-    }
-
-
-def _note_list(
-    known: list[Neighbour],
-    nameless: list[Neighbour],
-    plain_known: int,
-    most: int,
-    state: ListState | None,
-    of: int | None,
-) -> NoteList:
-    linked = sorted((row for row in known if row.note is not None), key=lambda row: (row.note or "").casefold())
-    plain = [row for row in known if row.note is None]
-    shown = (plain + nameless)[:most]
-    left_out = plain_known + len(nameless) - len(shown)
-    return NoteList((*linked, *shown), left_out, of, state)
 
 
 def _authors(stored: Any) -> tuple[Author, ...]:
