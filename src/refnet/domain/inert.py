@@ -150,6 +150,8 @@ def tag(text: str) -> str | None:
 
 
 def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     return (_INVISIBLE_ASCII if text.isascii() else _INVISIBLE).sub("", text)
 
 

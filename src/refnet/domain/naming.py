@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from refnet.domain import inert
 from refnet.domain.names import family_name
@@ -91,6 +92,7 @@ def is_file_name(name: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1 << 16)  # a note is linked from many others
 def is_linkable(name: str) -> bool:
     """Whether `[[name]]` is a link to the note, in Obsidian, and nothing else."""
     return is_file_name(name) and not _UNLINKABLE.search(name) and not inert.has_invisible(name)
