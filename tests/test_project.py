@@ -136,9 +136,7 @@ def test_the_domain_the_ports_and_the_stand_in_use_nothing_but_the_standard_libr
 
 
 def test_importing_any_module_connects_to_nothing_and_writes_nothing() -> None:
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", IMPORT_EVERYTHING], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-B", "-c", IMPORT_EVERYTHING], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
@@ -190,9 +188,7 @@ def test_npm_reads_yaml_for_the_tests(npm_yaml: Path) -> None:
     import json
 
     texts = ["a: 1\nb: [x, 'y']", "a: 1\na: 2", ""]
-    done = subprocess.run(
-        ["node", str(npm_yaml)], input=json.dumps(texts), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["node", str(npm_yaml)], input=json.dumps(texts), capture_output=True, text=True, check=True)
 
     good, doubled, empty = json.loads(done.stdout)
     assert good == {"value": {"a": 1, "b": ["x", "y"]}}

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from refnet.domain.errors import ConfigurationError
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
-SECRETS = ("DATABASE_URL", "SEMANTIC_SCHOLAR_API_KEY")
+SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SEMANTIC_SCHOLAR_API_KEY")
 
 _URL = TypeAdapter(AnyHttpUrl)
 

@@ -59,14 +59,15 @@ class Killer:
         running.until(lambda: papers.is_dir() and sum(1 for _ in papers.iterdir()) > share)
 
     def asked_again(self) -> list[set[tuple[str, ...]]]:
-        """For each request that was not the last of its run, what a later run asked of its papers again."""
-        log = [*self.runs, self.stand_in.log[sum(map(len, self.runs)) :]]
+        """For each request that was not the last of its run, what was asked of its papers again at any time later."""
+        runs = [*self.runs, self.stand_in.log[sum(map(len, self.runs)) :]]
         again: list[set[tuple[str, ...]]] = []
-        for number, run in enumerate(log):
-            later = {
-                question for entries in log[number + 1 :] for entry in entries for question in what_was_asked(entry)
-            }
-            again.extend(what_was_asked(entry) & later for entry in run[:-1])
+        later: set[tuple[str, ...]] = set()
+        for run in reversed(runs):
+            for place, entry in reversed(list(enumerate(run))):
+                if place < len(run) - 1:
+                    again.append(what_was_asked(entry) & later)
+                later |= what_was_asked(entry)
         return [questions for questions in again if questions]
 
 
@@ -121,6 +122,23 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
     assert asked_twice(stand_in.log) != set(), "no kill hit a request"
     assert len(stand_in.log) <= expected["requests"]["semantic_scholar"] + 2 * KILLS
     check_same(killed, whole, document, expected)
+
+
+def test_a_request_that_died_with_its_process_is_made_again_in_halves(serve: Serve, user: User) -> None:
+    stand_in = serve(latency=0.5)
+    words = (SEED, "--depth", "1", "--vault", "vault")
+    refnet = user(stand_in, REFNET_BATCH_IDS="20")
+    running = refnet.start("map", *words)
+    assert running.until(has_arrived(stand_in, 3))
+
+    running.kill()
+
+    lost = set(stand_in.log[2].asked)
+    refnet.map(*words)
+    first, second = (set(entry.asked) for entry in stand_in.log[3:5])
+    assert (len(lost), len(first), len(second)) == (20, 10, 10)
+    assert first | second == lost
+    assert {question[-1] for question in asked_twice(stand_in.log)} == lost
 
 
 @pytest.mark.slow

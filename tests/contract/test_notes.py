@@ -190,7 +190,11 @@ def test_a_paper_fetched_again_is_summarised_again(store: Store, clock: Clock) -
 
 
 def test_contents_come_in_the_order_asked(store: Store, crawl_id: int) -> None:
-    assert [one.name for one in store.note_contents(VAULT, ["s", "b", "a"], standing(store))] == ["Seed", "Alpha", "zeta"]
+    assert [one.name for one in store.note_contents(VAULT, ["s", "b", "a"], standing(store))] == [
+        "Seed",
+        "Alpha",
+        "zeta",
+    ]
 
 
 def test_baselines_come_back_as_they_were_saved(store: Store, crawl_id: int) -> None:

@@ -248,3 +248,18 @@ def test_a_kill_costs_one_request_more_at_the_most(sqlite_template: Path, killed
         stand_in.reset()
         assert collected(case, stand_in, sqlite_template, 500, [killed]) == expected(case)
         assert len(stand_in.log) <= plain + 1
+
+
+def test_citations_that_the_service_cuts_without_a_word_are_noticed(sqlite_template: Path) -> None:
+    """Two seeds with four and five citations are asked for together; the service gives seven in all."""
+    cited = (*((n, 0) for n in range(2, 6)), *((n, 1) for n in range(6, 11)))
+    case = Case((None,) * 11, (None,) * 11, cited, (0, 1), 1, 99, Direction.CITATIONS, tight=True)
+    assert len(expected(case)) == 11
+    hold_against_rules(case, sqlite_template)
+
+
+def test_the_more_urgent_paper_is_taken_before_the_more_cited_one(sqlite_template: Path) -> None:
+    """Eleven citations in 2020 make 8, a hundred and one in 1999 make 7."""
+    case = Case((None, 1999, 2020), (None, 101, 11), ((0, 1), (0, 2)), (0,), 1, 2, Direction.REFERENCES)
+    assert expected(case) == {name(0), name(2)}
+    hold_against_rules(case, sqlite_template)

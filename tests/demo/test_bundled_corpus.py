@@ -16,9 +16,7 @@ _LINES = {name: (_FOLDER / name).read_text("utf-8").splitlines() for name in ("p
 PAPERS: list[dict[str, Any]] = [json.loads(line) for line in _LINES["papers.jsonl"]]
 EDGES: list[dict[str, str]] = [json.loads(line) for line in _LINES["edges.jsonl"]]
 BY_ID = {paper["paperId"]: paper for paper in PAPERS}
-BY_ARXIV = {
-    paper["externalIds"]["ArXiv"]: paper["paperId"] for paper in PAPERS if "ArXiv" in paper["externalIds"]
-}
+BY_ARXIV = {paper["externalIds"]["ArXiv"]: paper["paperId"] for paper in PAPERS if "ArXiv" in paper["externalIds"]}
 RAG = BY_ARXIV["2005.11401"]
 
 

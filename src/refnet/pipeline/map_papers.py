@@ -114,7 +114,9 @@ class Mapper:
             run_crawl(crawl_id, self.store, self.source, runner, self.progress)
         except BaseException:
             # Names depend on all papers of a crawl, so a stopped one's notes have to wait.
-            self.progress.say("The crawl is not complete yet: its notes are written when the same command has finished it.")
+            self.progress.say(
+                "The crawl is not complete yet: its notes are written when the same command has finished it."
+            )
             raise
         self.store.tidy()
         summaries = summarize(crawl_id, self.store, self.summarizer, self.progress)

@@ -30,7 +30,9 @@ def note_lists(
     plain: dict[str, list[str]] = {paper_id: [] for paper_id in ids}
     known_plain = dict.fromkeys(ids, 0)
     own, other = _ends(name)
-    for paper_id, neighbour in connection.execute(select(own, other).where(own.in_(ids)).execution_options(yield_per=5_000)):
+    for paper_id, neighbour in connection.execute(
+        select(own, other).where(own.in_(ids)).execution_options(yield_per=5_000)
+    ):
         note = names.get(neighbour)
         if note is not None and is_linkable(note):
             linked[paper_id].append(Neighbour(neighbour, None, None, note))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Seconds between two lines of progress where there is no terminal.
 QUIET = 5.0
 #: Columns of a terminal that the longest usual figures of a line of progress take, and what stands before its bar.
-FIGURES, BEFORE_BAR = 48, 30
+FIGURES, BEFORE_BAR = 62, 30
 
 
 def print_json(document: Any) -> None:
@@ -112,7 +112,7 @@ class BarProgress:
         from rich.table import Column
 
         console = Console(stderr=True)
-        width = max(4, min(24, console.width - FIGURES - BEFORE_BAR))
+        width = max(6, min(16, console.width - FIGURES - BEFORE_BAR))
         self._bar: Progress = Bar(
             SpinnerColumn(finished_text="[green]✓[/]" if console.encoding.startswith("utf") else "-"),
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),

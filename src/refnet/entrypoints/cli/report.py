@@ -49,14 +49,7 @@ def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: s
         report.missing,
         report.missing,
     )
-    _section(
-        "Incomplete lists",
-        (
-            f"{entry.list.value} of {report.titles.get(entry.paper_id) or entry.paper_id}: {entry.why}"
-            for entry in report.incomplete
-        ),
-        report.incomplete,
-    )
+    _print_incomplete(report)
     _section(
         "Your edits were kept where refnet has something new",
         (f"{report.titles.get(one) or one}: {where.replace(':', ' ')}" for one, where in written.conflicts),
@@ -86,9 +79,24 @@ def print_estimate(estimate: Estimate, seconds: float) -> None:
 
 def _print_seeds(seeds: Sequence[tuple[str, str, str]]) -> None:
     for text, paper_id, title in seeds[:LINES]:
-        repeated = text in (title, paper_id) or len(text) > SHORT
+        repeated = not title or text in (title, paper_id) or len(text) > SHORT
         _line("Seed", (title or text) + ("" if repeated else f" ({text})"))
     _more(len(seeds))
+
+
+def _print_incomplete(report: MapReport) -> None:
+    """One line for each reason that several lists share, so that it is no wall of text."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for entry in report.incomplete:
+        title = report.titles.get(entry.paper_id) or entry.paper_id
+        alike.setdefault((entry.list.value, entry.why), []).append(title)
+    lines = [
+        f"{name} of {titles[0]}: {why}"
+        if len(titles) == 1
+        else f"{name} of {len(titles):,} papers: {why}, among them {titles[0]}"
+        for (name, why), titles in sorted(alike.items(), key=lambda item: -len(item[1]))
+    ]
+    _section("Incomplete lists", lines, lines, number=len(report.incomplete))
 
 
 def _line(name: str, value: str) -> None:
@@ -99,10 +107,11 @@ def _named(text: str) -> str:
     return text if text.strip() else f"{text!r}"
 
 
-def _section(title: str, lines: Iterable[str], entries: Sequence[object]) -> None:
+def _section(title: str, lines: Iterable[str], entries: Sequence[object], *, number: int | None = None) -> None:
+    """`number` is how many things the entries stand for, where it is not one each."""
     if not entries:
         return
-    say(f"{title} ({len(entries):,}):")
+    say(f"{title} ({number or len(entries):,}):")
     for _, line in zip(range(LINES), lines, strict=False):
         say(f"  {line}", indent=4)
     _more(len(entries))
