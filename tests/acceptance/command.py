@@ -75,9 +75,9 @@ class Running:
         self.process.kill()
         return self.wait()
 
-    def interrupt(self) -> Ended:
-        """What Ctrl-C sends."""
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, by: signal.Signals = signal.SIGINT) -> Ended:
+        """What Ctrl-C sends, or another request to end."""
+        self.process.send_signal(by)
         return self.wait()
 
     @contextmanager

@@ -73,6 +73,16 @@ def test_a_broken_entry_of_a_bibliography_is_listed_and_the_rest_goes_on(refnet:
     assert "broken" in str(ended.json["unresolved"])
 
 
+def test_a_file_that_cannot_be_read_is_listed_and_the_other_seeds_go_on(refnet: Refnet) -> None:
+    (refnet.folder / "half.json").write_text('{"half": [1, 2', encoding="utf-8")
+
+    ended = refnet("map", "missing.bib", "half.json", SEED, "--depth", "0", "--json")
+
+    assert ended.code == 1
+    assert ended.json["papers"] == 1
+    assert [seed["input"] for seed in ended.json["unresolved"]] == ["missing.bib", "half.json"]
+
+
 @pytest.mark.slow
 def test_nothing_is_lost_by_a_refused_seed(refnet: Refnet) -> None:
     refnet.map(SEED, "--limit", "10")

@@ -17,6 +17,9 @@ from tests.acceptance.command import Refnet, asked_twice, stamps, tree
 from tests.acceptance.conftest import Serve, User
 from tests.servers import missing
 
+#: Many runs of the whole command.
+pytestmark = pytest.mark.slow
+
 RAG = "7eda0c4e99c68e4f3cb00a14b4513a1d74fdabb2"
 ATTENTION = "arXiv:1706.03762"
 

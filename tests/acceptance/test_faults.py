@@ -10,6 +10,9 @@ from refnet.demo.switches import FAULT_KINDS
 from tests.acceptance.command import asked_twice, tree
 from tests.acceptance.conftest import Serve, User
 
+#: Many runs of the whole command.
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_with_three_requests_of_ten_failing_all_papers_come_with_half_as_many_requests_again(

@@ -13,6 +13,9 @@ from refnet.demo.server import StandIn
 from tests.acceptance.command import asked_twice, has_arrived, tree
 from tests.acceptance.conftest import Serve, User
 
+#: Many runs of the whole command.
+pytestmark = pytest.mark.slow
+
 KEY = "s3cret-key-of-mine"
 
 

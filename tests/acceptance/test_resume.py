@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -164,14 +165,18 @@ def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> 
     check_same(refnet, whole, document, expected)
 
 
-def test_ctrl_c_during_a_request_gives_its_papers_back_whole(serve: Serve, user: User) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_during_a_request_gives_its_papers_back_whole(
+    serve: Serve, user: User, by: signal.Signals
+) -> None:
     stand_in = serve(latency=0.5)
     words = (SEED, "--depth", "1", "--vault", "vault")
     refnet = user(stand_in, REFNET_BATCH_IDS="20")
     running = refnet.start("map", *words)
     assert running.until(has_arrived(stand_in, 3))
 
-    ended = running.interrupt()
+    ended = running.interrupt(by)
 
     assert ended.code == 130
     under_way = set(stand_in.log[2].asked)

@@ -101,6 +101,7 @@ def test_an_id_is_read_in_every_form_that_people_write(text: str, expected: str)
         ),
         ("https://academic.oup.com/nar/article/doi/10.1093/nar/gkw1164/2770660", "DOI:10.1093/nar/gkw1164"),
         ("https://www.biorxiv.org/content/10.1101/2020.01.01.123456v1.full.pdf", "DOI:10.1101/2020.01.01.123456"),
+        ("https://www.biorxiv.org/content/10.1101/2020.01.01.123456v1.full.pdf+html", "DOI:10.1101/2020.01.01.123456"),
         ("https://www.biorxiv.org/content/early/2017/08/01/171496", "DOI:10.1101/171496"),
         ("https://www.medrxiv.org/content/10.1101/2020.03.03.20029843v3", "DOI:10.1101/2020.03.03.20029843"),
         ("https://arxiv.org/abs/1706.03762v5", "ARXIV:1706.03762"),

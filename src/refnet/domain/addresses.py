@@ -31,7 +31,7 @@ _DOI_IN_PATH = re.compile(r"/(10\.[0-9]{4,9}(?:\.[0-9]{1,9}){0,5}/.{1,500})")
 _VIEW = re.compile(
     r"(?:/(?:full|abstract|abs|pdf|epdf|pdfft|pdfdirect|meta|html|fulltext|full-text|summary|authors|citations|references|citedby|metrics"
     r"|suppinfo|info|reviews?|download|viewer|epub|e?xml|standard|article|related|supplementary-material|(?:figures|tables)(?:/[0-9]+)?)"
-    r"|\.(?:pdf|html?|xml|epub|short|long|abstract|full|full-text|full\+html|figures-only|supplementary-material|article-(?:info|metrics))"
+    r"|\.(?:pdf|html?|xml|epub|short|long|abstract|full|full-text|full\+html|full\.pdf(?:\+html)?|figures-only|supplementary-material|article-(?:info|metrics))"
     r"|;jsessionid=.*)$",
     re.IGNORECASE,
 )

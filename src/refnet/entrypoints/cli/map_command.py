@@ -126,10 +126,10 @@ def run_map(
 def read_seeds(words: list[str]) -> tuple[list[Seed], list[Unresolved]]:
     """Seeds from what stands on the command line; what names no paper is listed with the reason.
 
-    Raises UnreadableDocument for a file that cannot be read at all.
+    Raises UnreadableDocument for a file that cannot be read at all and stands alone.
     """
     from refnet.adapters.bibliography import read_bibliography
-    from refnet.domain.errors import InvalidIdentifier
+    from refnet.domain.errors import InvalidIdentifier, UnreadableDocument
     from refnet.domain.identifiers import looks_like_file, parse_seed
     from refnet.domain.seeds import Unresolved
 
@@ -138,7 +138,12 @@ def read_seeds(words: list[str]) -> tuple[list[Seed], list[Unresolved]]:
     for word in words:
         if looks_like_file(word):
             # A `~` that the shell left alone names no home that exists: the file is looked for as it is written.
-            entries, broken = read_bibliography(Path(os.path.expanduser(word)))  # noqa: PTH111 - it never raises
+            try:
+                entries, broken = read_bibliography(Path(os.path.expanduser(word)))  # noqa: PTH111 - it never raises
+            except UnreadableDocument as error:
+                if len(words) == 1:
+                    raise
+                entries, broken = [], [Unresolved(word, str(error))]
             named += entries
             unresolved += broken
             continue
