@@ -20,6 +20,7 @@ from refnet.domain.papers import ListState, Paper
 #: The version of the format, as the property `refnet` says it.
 FORMAT = 1
 PAPER_PAGE = "https://www.semanticscholar.org/paper"
+_PAGES = ("https://www.semanticscholar.org/", "https://api.semanticscholar.org/")
 _AUTHORS_SHOWN = 6
 #: Beyond this JavaScript, and so Obsidian, rounds whole numbers.
 _LARGEST = 2**53
@@ -110,7 +111,7 @@ def _properties(content: NoteContent) -> dict[str, Property]:
         "citekey": inert.value(content.citekey or ""),
         "citation_count": paper.citation_count,
         "reference_count": paper.reference_count,
-        "url": paper_page(paper.paper_id),
+        "url": paper_page(paper),
         "pdf": inert.link_url(paper.pdf_url),
         "summary_basis": inert.value(content.summary.basis) if content.summary else None,
         "aliases": (title,) if title and title != content.name else (),
@@ -129,9 +130,12 @@ def _property(key: str, told: str | int | tuple[str, ...] | None) -> Property:
     return Property(frontmatter.entry(key, content), content if isinstance(content, tuple) else str(content))
 
 
-def paper_page(paper_id: str) -> str:
-    """The paper's page at Semantic Scholar."""
-    return f"{PAPER_PAGE}/{inert.url_path(inert.clean(paper_id))}"
+def paper_page(paper: Paper) -> str:
+    """The paper's page at Semantic Scholar: the one that the source names, if it lies there, else the one of the paper's id."""
+    named = inert.link_url(paper.url)
+    if named is not None and named.startswith(_PAGES):
+        return named
+    return f"{PAPER_PAGE}/{inert.url_path(inert.clean(paper.paper_id))}"
 
 
 def _lead(content: NoteContent, say: Words) -> str:
@@ -187,5 +191,5 @@ def _links(paper: Paper) -> str:
         lines.append(f"- [DOI](https://doi.org/{inert.url_path(inert.clean(paper.doi))})")
     if paper.arxiv_id:
         lines.append(f"- [arXiv](https://arxiv.org/abs/{inert.url_path(inert.clean(paper.arxiv_id))})")
-    lines.append(f"- [Semantic Scholar]({paper_page(paper.paper_id)})")
+    lines.append(f"- [Semantic Scholar]({paper_page(paper)})")
     return "\n".join(lines)
