@@ -87,9 +87,9 @@ class Settings(BaseSettings):
         return self.api_key.get_secret_value() if self.api_key is not None else None
 
     def for_demo(self, *, database: Path, source_url: str) -> Settings:
-        """These settings with a database and a source of the demonstration's own;
+        """These settings with a database and a source of the demonstration's own.
 
-        nothing of the user's is sent or touched.
+        Nothing of the user's is sent or touched.
         """
         changed = {
             "database_url": SecretStr(f"sqlite:///{database}"),

@@ -82,7 +82,7 @@ class Estimate:
 
 @dataclass(slots=True)
 class Mapper:
-    """The main job with what it needs;
+    """The main job with what it needs.
 
     `owner` names this process, `backoff` is the unit of waits for a single failing paper.
     """

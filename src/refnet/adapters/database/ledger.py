@@ -129,9 +129,9 @@ def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
 
 
 def held(connection: Connection, wave: Wave) -> dict[str, Ask]:
-    """What the jobs of a wave that still belong to it ask now, by paper id;
+    """What the jobs of a wave that still belong to it ask now, by paper id.
 
-    lost ones are left out. Locks their rows.
+    Lost ones are left out. Locks their rows.
     """
     # In the order in which `enqueue` takes them, so that the two never wait for each other.
     mine = select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).order_by(jobs.c.paper_id).with_for_update()
@@ -217,9 +217,9 @@ def free_all(connection: Connection, now: float) -> int:
 
 
 def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int:
-    """Jobs of a lost wave may next be asked for in halves;
+    """Jobs of a lost wave may next be asked for in halves.
 
-    one that ran alone is charged, and buried at the third time.
+    One that ran alone is charged, and buried at the third time.
     """
     # Past rows that another transaction is at: it settles them, or frees them itself.
     lost = select(jobs.c.id).where(jobs.c.state == JobState.RUNNING, which).with_for_update(skip_locked=True)

@@ -190,9 +190,9 @@ class Store(NoteTables):
             return ledger.next_due(connection, crawl_id, self._clock(connection))
 
     def record_wave(self, wave: Wave, answers: Sequence[Answer | None], limits: Limits) -> None:
-        """Store the answers of a batch request and settle its jobs, in one transaction;
+        """Store the answers of a batch request and settle its jobs, in one transaction.
 
-        papers whose lease was lost are dropped.
+        Papers whose lease was lost are dropped.
         """
         with writing(self._engine) as connection:
             record.take_turns(connection)
