@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 
 from refnet.adapters.abstracts import AbstractSummarizer
-from refnet.adapters.database.engine import database_url, open_engine, sqlite_file
+from refnet.adapters.database.engine import database_url, open_engine, shown, sqlite_file
 from refnet.adapters.database.lock import one_at_work, one_on_server
 from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.pace import DatabasePace
@@ -40,10 +40,21 @@ class Application:
     engine: Engine
     store: Store
 
+    @property
+    def place(self) -> str:
+        """The database's address, without anything secret."""
+        return shown(self.engine.url)
+
     def vault(self, path: Path | None = None) -> FolderVault:
         """Raises ConfigurationError for a path below a home that is not known."""
         try:
-            return FolderVault((path or self.settings.output_dir).expanduser().absolute())
+            folder = (path or self.settings.output_dir).expanduser().absolute()
+            str(folder).encode()
+            return FolderVault(folder)
+        except UnicodeEncodeError as error:
+            raise ConfigurationError(
+                f"The name of the vault's folder is not text in UTF-8: {str(path)!r}. Choose another folder."
+            ) from error
         except RuntimeError as error:
             raise ConfigurationError(f"{path} names the home of a user who is not known.") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from refnet.adapters.database.engine import reading, sqlite_file
+from refnet.adapters.database.engine import reading, shown, sqlite_file
 from refnet.adapters.database.migrate import HEAD, current_revision, open_at_head
 from refnet.domain.crawl import Ask
 from refnet.domain.errors import ConfigurationError
@@ -15,7 +15,7 @@ KNOWN = "ARXIV:1706.03762"
 
 
 def look_at_database(engine: Engine) -> str:
-    where = engine.url.render_as_string(hide_password=True)
+    where = shown(engine.url)
     file = sqlite_file(engine.url)
     if file is not None and current_revision(engine) is None:
         open_at_head(engine)

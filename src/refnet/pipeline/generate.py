@@ -17,6 +17,7 @@ from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.index_text import NAME, Census, index_text
 from refnet.domain.merge import Merged, merge
 from refnet.domain.naming import NoteNames
+from refnet.domain.note_parts import digest_value
 from refnet.domain.note_text import FORMAT, Rendered, render, to_text
 from refnet.domain.notes import Baseline, NoteContent
 from refnet.pipeline.dry_run import UnwrittenStore, UnwrittenVault
@@ -166,7 +167,12 @@ class _Writing:
             rendered = render(content, self.lang)
             if before is not None and before != to_text(rendered):
                 holder = property_of(before, "paper_id")
-                if holder and holder != inert.value(paper_id):
+                if not holder and not baseline.parts:
+                    self.problems.append(f"{content.name}: the file is not one of refnet's notes.")
+                    return None
+                # A paper that the source has merged into another still has its old id in the file, as we wrote it.
+                ours = baseline.parts.get("property:paper_id", ())
+                if holder and holder != inert.value(paper_id) and digest_value(holder) not in ours:
                     self.problems.append(f"{content.name}: the file holds the note of another paper, {holder}.")
                     return None
         except BrokenNote as error:

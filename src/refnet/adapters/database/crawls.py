@@ -70,6 +70,11 @@ def open_crawl(
         "(crawl_id, paper_id) DO UPDATE SET citekey = coalesce(crawl_seeds.citekey, excluded.citekey)",
     )
     _admit(connection, crawl_id, 0, [seed.paper_id for seed in seeds])
+    # What the source did not know once it may know now: a seed that was found again, and all when asked anew.
+    unknown = [crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(True)]
+    if refresh_before is None:
+        unknown.append(crawl_papers.c.paper_id.in_([seed.paper_id for seed in seeds]))
+    connection.execute(update(crawl_papers).where(*unknown).values(missing=False))
     return crawl_id
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
@@ -45,7 +45,12 @@ class Store(NoteTables):
 
     def known(self, wanted: Iterable[str]) -> dict[str, str]:
         """Paper by identifier as the source takes it, for those whose details are stored."""
-        texts = sorted(set(wanted))
+        found: dict[str, str] = {}
+        for texts in _chunks(wanted):
+            found |= self._known(texts)
+        return found
+
+    def _known(self, texts: Sequence[str]) -> dict[str, str]:
         with reading(self._engine) as connection:
             fetched = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None))
             asked = select(identifiers.c.identifier, identifiers.c.paper_id).where(
@@ -61,9 +66,12 @@ class Store(NoteTables):
             return found
 
     def titles(self, paper_ids: Iterable[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            query = select(papers.c.paper_id, papers.c.title).where(papers.c.paper_id.in_(sorted(set(paper_ids))))
-            return {row.paper_id: row.title or "" for row in connection.execute(query)}
+            for ids in _chunks(paper_ids):
+                query = select(papers.c.paper_id, papers.c.title).where(papers.c.paper_id.in_(ids))
+                found |= {row.paper_id: row.title or "" for row in connection.execute(query)}
+        return found
 
     def record_seeds(self, answers: Mapping[str, Answer], ask: Ask, limits: Limits) -> None:
         """Store what was found for identifiers, before it is known which crawl the papers will be in."""
@@ -330,3 +338,10 @@ class Store(NoteTables):
             sorted(found.items()),
             "(identifier) DO UPDATE SET paper_id = excluded.paper_id",
         )
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Each text once, as many at a time as both databases take in one statement."""
+    every = sorted(set(texts))
+    for start in range(0, len(every), 10_000):
+        yield every[start : start + 10_000]

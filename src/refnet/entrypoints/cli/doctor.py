@@ -58,4 +58,4 @@ def upgrade() -> None:
         copy = run(app.engine)
     if copy is not None:
         say(f"The database as it was is kept in {copy}")
-    say(f"The database {app.engine.url.render_as_string(hide_password=True)} is at schema {HEAD}.")
+    say(f"The database {app.place} is at schema {HEAD}.")

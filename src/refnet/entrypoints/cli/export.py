@@ -96,7 +96,13 @@ def _json(store: Store, crawl_id: int, file: TextIO) -> None:
 def _replacing(path: Path) -> Iterator[TextIO]:
     """A file to write, which takes its place as a whole or not at all."""
     temporary = None
+    # Through a link to the file itself; and a pipe or device is written to, never replaced.
+    path = Path(os.path.realpath(path))
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("w", encoding="utf-8") as open_file:
+                yield open_file
+            return
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=".refnet-", suffix=".tmp", delete=False
         ) as file:
@@ -104,7 +110,7 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             yield cast("TextIO", file)
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask)
         temporary.replace(path)
         temporary = None
     except OSError as error:

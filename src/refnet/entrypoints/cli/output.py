@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -40,8 +41,9 @@ def say(line: str = "", *, indent: int = 2, whole: bool = False) -> None:
 
 
 def note(line: str) -> None:
-    """A line that is not part of the result."""
-    _put(line, sys.stderr, 0, whole=False)
+    """A line that is not part of the result. Where nobody can read it any more, the work goes on without."""
+    with suppress(OSError):
+        _put(line, sys.stderr, 0, whole=False)
 
 
 def _put(line: str, stream: TextIO, indent: int, *, whole: bool) -> None:

@@ -21,7 +21,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     if as_json:
         print_json(
             {
-                "database": app.engine.url.render_as_string(hide_password=True),
+                "database": app.place,
                 "crawls": [
                     {
                         "id": crawl.id,
@@ -49,7 +49,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
             }
         )
         return
-    say(f"Database: {app.engine.url.render_as_string(hide_password=True)}")
+    say(f"Database: {app.place}")
     if not crawls:
         say("No crawl yet. Begin with: refnet map arXiv:2005.11401")
     for crawl in crawls:
