@@ -323,3 +323,14 @@ def test_a_withheld_list_is_told_of(store: Store, state: ListState) -> None:
     assert [(short.have, short.of, short.why) for short in store.incomplete(crawl_id)] == [
         (0, 87, "hidden by the publisher")
     ]
+
+
+def test_a_seed_that_was_unknown_is_asked_for_again_when_it_is_named_again(store: Store) -> None:
+    crawl_id = open_crawl(store, "s", depth=0)
+    work_off(store, crawl_id, {"s": None})
+    assert store.missing(crawl_id) == ["s"]
+
+    assert open_crawl(store, "s", depth=0) == crawl_id
+    work_off(store, crawl_id, {"s": answer("s", [])})
+
+    assert (store.missing(crawl_id), store.collected(crawl_id)) == ([], ["s"])

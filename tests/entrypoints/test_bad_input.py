@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,3 +110,34 @@ def test_any_number_of_summaries_is_accepted(stand_in: StandIn, capsys: pytest.C
     for number in ("0", "7", "all"):
         assert run(["map", SEED, "--depth", "0", "--summaries", number]) == 0
         assert ("no full text is read by this version" in capsys.readouterr().out) == (number != "0")
+
+
+def test_a_vault_whose_name_is_no_text_is_refused_before_any_request(refused: Refused, stand_in: StandIn) -> None:
+    assert "UTF-8" in refused("map", SEED, "--vault", "v\udce9")
+    assert stand_in.log == []
+
+
+def test_an_export_keeps_the_mode_of_a_file_and_the_link_to_it(stand_in: StandIn) -> None:
+    assert run(["map", SEED, "--depth", "0"]) == 0
+    kept = Path("kept.json")
+    kept.write_text("old", encoding="utf-8")
+    kept.chmod(0o600)
+    Path("link.json").symlink_to("kept.json")
+
+    assert run(["export", "json", "--out", "link.json"]) == 0
+
+    assert Path("link.json").is_symlink()
+    assert kept.read_text(encoding="utf-8").startswith('{"papers"')
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_to_a_pipe_goes_through_it(stand_in: StandIn) -> None:
+    assert run(["map", SEED, "--depth", "0"]) == 0
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run(["export", "json", "--out", "pipe"]) == 0
+        assert os.read(reader, 100).startswith(b'{"papers"')
+    finally:
+        os.close(reader)
+    assert Path("pipe").is_fifo()

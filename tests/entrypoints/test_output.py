@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -164,3 +165,15 @@ def test_a_terminal_shows_how_far_it_came_where_it_stopped(terminal: Terminal) -
 )
 def test_the_age_of_a_refresh_may_be_left_out(typed: list[str], meant: list[str]) -> None:
     assert _with_default_age(typed) == meant
+
+
+def test_a_terminal_that_is_gone_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no /dev/full here")
+    with full.open("w", buffering=1) as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        note("nobody reads this")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            stream.close()

@@ -508,3 +508,28 @@ def test_every_note_of_a_hostile_library_is_sound(vault: FolderVault) -> None:
         assert yaml.safe_load(head)["refnet"] == 1
         assert not re.search(r"<%|\{\{|%%", path.read_text())
     assert write_vault(store, vault).written == 0
+
+
+def test_a_readers_own_file_under_the_name_of_a_named_paper_is_left_alone(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    store.give_names({"a1": "Mine", "b2": "Beta", "c3": "Gamma"})
+    vault.prepare()
+    note(vault, "Mine").write_text("my own words\n", encoding="utf-8")
+
+    report = write_vault(store, vault)
+
+    assert report.problems == ("Mine: the file is not one of refnet's notes.",)
+    assert note(vault, "Mine").read_text(encoding="utf-8") == "my own words\n"
+
+
+def test_the_note_of_a_merged_paper_takes_its_present_id(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    key, name = str(vault.path), store.names.pop("b2")
+    store.add(paper("b9", "Beta"))
+    del store.papers["b2"]
+    store.names["b9"] = name
+    store.saved[key]["b9"] = store.saved[key].pop("b2")
+
+    assert write_vault(store, vault).problems == ()
+    assert '\npaper_id: "b9"\n' in note(vault, name).read_text(encoding="utf-8")
