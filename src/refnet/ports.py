@@ -123,8 +123,17 @@ class CrawlStore(Protocol):
     def seed_neighbours(self, paper_ids: Sequence[str], direction: Direction) -> list[Candidate]: ...
 
     def claim(
-        self, owner: str, limits: Limits, *, crawl_id: int | None = None, lease: float | None = None
+        self,
+        owner: str,
+        limits: Limits,
+        *,
+        crawl_id: int | None = None,
+        lease: float | None = None,
+        lead: str | None = None,
     ) -> Wave | None: ...
+
+    def crawl_of(self, paper_ids: Sequence[str]) -> int | None:
+        """A crawl that one of these papers is in."""
 
     def next_due(self, crawl_id: int) -> float | None: ...
 
@@ -143,6 +152,7 @@ class CrawlStore(Protocol):
         faulted_at: int | None = None,
         charged: bool = False,
         reason: str | None = None,
+        hinted: bool = False,
     ) -> None: ...
 
     def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None: ...
@@ -170,8 +180,11 @@ class Vault(Protocol):
     def path(self) -> Path:
         """Absolute."""
 
-    def prepare(self) -> None:
-        """Make the folders, and find out now whether they can be written."""
+    def prepare(self, *, tidy: bool = True) -> None:
+        """Make the folders, and find out now whether they can be written.
+
+        `tidy` removes what killed processes left behind; another process at work would lose what it is about to write.
+        """
 
     def notes(self) -> set[str]:
         """Names (without extension) of the files in `papers/`."""
@@ -213,8 +226,8 @@ class NoteStore(Protocol):
     def taken_names(self) -> Iterable[str]:
         """Every name ever given."""
 
-    def baselines(self, vault: str) -> dict[str, Baseline]:
-        """By paper id, for every note ever written to the vault."""
+    def baselines(self, vault: str, paper_ids: Sequence[str] | None = None) -> dict[str, Baseline]:
+        """By paper id, for every note ever written to the vault; or for those of these papers."""
 
     def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None: ...
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from refnet.domain.errors import ConfigurationError
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
-SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SEMANTIC_SCHOLAR_API_KEY")
+SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SEMANTIC_SCHOLAR_API_KEY", "REFNET_SIGNING_KEYS")
 
 _URL = TypeAdapter(AnyHttpUrl)
 
@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, validation_alias="SEMANTIC_SCHOLAR_API_KEY")
     source_url: str = Field("https://api.semanticscholar.org/graph/v1", validation_alias="SEMANTIC_SCHOLAR_URL")
     requests_per_second: float = Field(1.0, gt=0, le=1000, allow_inf_nan=False, validation_alias="SEMANTIC_SCHOLAR_RPS")
+    max_depth: int = Field(1, ge=0, le=10, validation_alias="MAX_DEPTH")
+    signing_keys: SecretStr | None = Field(None, validation_alias="REFNET_SIGNING_KEYS")
     contact: str | None = Field(None, max_length=200, validation_alias="REFNET_CONTACT")
     data_dir: Path = Field(
         default_factory=lambda: Path(user_data_dir("refnet", appauthor=False)),
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
             "requests_per_second": 100.0,
         }
         return self.model_copy(update=changed)
+
+
+def environment_of_workers() -> dict[str, str]:
+    """This process's environment, in which SIGTERM lets a Celery worker end its tasks for a few seconds and then gives
+    them back, in place of waiting for them without end.
+    """
+    return {"REMAP_SIGTERM": "SIGQUIT", **os.environ}
 
 
 def load_settings() -> Settings:

@@ -72,8 +72,8 @@ def test_a_secret_may_stand_in_a_file(name: str, tmp_path: Path, monkeypatch: py
 
     settings = load_settings()
 
-    broker = settings.broker_url and settings.broker_url.get_secret_value()
-    assert "postgresql://me:hidden@example.org/db" in (settings.key, settings.database, broker)
+    secrets = [found.get_secret_value() for found in (settings.broker_url, settings.signing_keys) if found is not None]
+    assert "postgresql://me:hidden@example.org/db" in (settings.key, settings.database, *secrets)
     assert "hidden" not in repr(settings)
 
 

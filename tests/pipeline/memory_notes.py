@@ -68,8 +68,9 @@ class MemoryNotes:
     def taken_names(self) -> Iterable[str]:
         return list(self.names.values())
 
-    def baselines(self, vault: str) -> dict[str, Baseline]:
-        return copy.deepcopy(self.saved.get(vault, {}))
+    def baselines(self, vault: str, paper_ids: Sequence[str] | None = None) -> dict[str, Baseline]:
+        saved = self.saved.get(vault, {})
+        return copy.deepcopy(saved if paper_ids is None else {one: saved[one] for one in paper_ids if one in saved})
 
     def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None:
         if self.before_save is not None:

@@ -62,7 +62,7 @@ class FolderVault:
     def path(self) -> Path:
         return self._path
 
-    def prepare(self) -> None:
+    def prepare(self, *, tidy: bool = True) -> None:
         self._close()
         for path in (self._path, self._path / PAPERS, self._path / OWN):
             try:
@@ -73,7 +73,8 @@ class FolderVault:
             shown = self._path / name
             try:
                 folder = self._open[name] = _open_folder(shown)
-                _remove_strays(folder)
+                if tidy:
+                    _remove_strays(folder)
                 os.unlink(_write_beside(folder, b"", None), dir_fd=folder)
             except OSError as error:
                 _refuse(error, shown)

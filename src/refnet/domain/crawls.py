@@ -18,6 +18,25 @@ class CrawlState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class CrawlStage(StrEnum):
+    """What a crawl of a cluster is at: collecting, summarising, naming its notes, writing them."""
+
+    CRAWL = "crawl"
+    SUMMARIZE = "summarize"
+    NAME = "name"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class NotesDue:
+    """A crawl whose notes a worker has to see to: its papers are to be named, or all its notes are written."""
+
+    crawl_id: int
+    stage: CrawlStage
+    vault: str
+    lang: str
+
+
 @dataclass(frozen=True, slots=True)
 class CrawlSeed:
     """A seed whose paper is known. `input` is as the user wrote it."""

@@ -4,7 +4,10 @@ RefnetError
 ├── TransientError            worth another try
 │   ├── RateLimited           the source asked for fewer requests
 │   ├── SourceUnavailable     no answer, or none that can be used
-│   └── StoreUnavailable      the database is away or busy
+│   ├── StoreUnavailable      the database is away or busy
+│   ├── BrokerUnavailable     the broker is away or full
+│   ├── TimeLimitReached      a task took longer than its worker allows
+│   └── HeldElsewhere         another worker is at it
 ├── PermanentError            no further try will help
 │   ├── PaperNotFound
 │   ├── InvalidIdentifier
@@ -69,6 +72,18 @@ class SourceUnavailable(TransientError):
 
 class StoreUnavailable(TransientError):
     """The database is away, restarting or locked."""
+
+
+class BrokerUnavailable(TransientError):
+    """The broker is away, restarting or full. What it should have been told waits in the ledger."""
+
+
+class TimeLimitReached(TransientError):
+    """A task took longer than its worker allows, and was stopped."""
+
+
+class HeldElsewhere(TransientError):
+    """Another worker is at the same job, or at what must come before it."""
 
 
 class PermanentError(RefnetError):

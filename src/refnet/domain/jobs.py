@@ -14,6 +14,8 @@ from refnet.domain.papers import ListName
 MOST_ATTEMPTS = 10
 #: A job that ran alone and took its process with it so often is buried.
 MOST_LOSSES = 3
+#: A job of the summarizer or the generator that failed so often by its own transient faults is buried.
+MOST_TRIES = 4
 #: Papers of unknown weight whose citations are asked for in one request; more of them are first asked how many they
 #: have.
 MOST_UNKNOWN = 20
@@ -31,6 +33,24 @@ class JobState(StrEnum):
     DONE = "done"
     #: a dead letter: given up, with reason and traceback
     DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFate:
+    """How it stands with a job: due in `due_in` seconds where it is queued; `reason` of its last failure."""
+
+    state: JobState
+    due_in: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that workers may be told of; `priority` is 0 to 10, 10 most urgent."""
+
+    id: int
+    paper_id: str
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +115,17 @@ class Wave:
         return len(self.jobs) == 1
 
 
-def choose(queued: Sequence[Job], limits: Limits) -> Wave | None:
+def choose(queued: Sequence[Job], limits: Limits, lead: str | None = None) -> Wave | None:
     """The next request out of the jobs that are due.
 
     First what failed in company, by its smaller share; then batches with citations, packed; then batches without;
-    then pages.
+    then pages. Where the paper `lead` is among them, the request is the one that it is in.
     """
     if not queued:
         return None
+    leading = next((job for job in queued if job.paper_id == lead), None)
+    if leading is not None:
+        return _led(leading, queued, limits)
     shared = [job for job in queued if job.share is not None]
     if shared:
         share = min(job.share or 1 for job in shared)
@@ -117,6 +140,28 @@ def choose(queued: Sequence[Job], limits: Limits) -> Wave | None:
         if group:
             return _wave(_alike(group), limits.ids, limits)
     return _wave(list(queued[:1]), 1, limits)
+
+
+def choose_some(queued: Sequence[Job], most: int, lead: str | None = None) -> Wave | None:
+    """The next jobs of a stage that asks nobody: as many as may go together.
+
+    What failed in company goes by its smaller share; the paper `lead` is among them where it is due.
+    """
+    if not queued:
+        return None
+    leading = next((job for job in queued if job.paper_id == lead), None)
+    first = leading or min(queued, key=lambda job: most if job.share is None else job.share)
+    others = [job for job in queued if job.share == first.share and job is not first]
+    return Wave((first, *others)[: first.share or most], Ask.NOTHING)
+
+
+def _led(lead: Job, queued: Sequence[Job], limits: Limits) -> Wave:
+    def goes_along(job: Job) -> bool:
+        return (job.ask.batch, job.share, job.faults) == (lead.ask.batch, lead.share, lead.faults)
+
+    group = [lead, *(job for job in queued if goes_along(job) and job is not lead)]
+    wave = _wave(group, lead.share or limits.ids, limits)
+    return wave if lead in wave.jobs else _wave([lead], 1, limits)
 
 
 def _alike(jobs: Sequence[Job]) -> list[Job]:

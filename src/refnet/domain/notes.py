@@ -59,6 +59,16 @@ class NoteContent:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenNote:
+    """What became of a note: `problem` says in words why it was left alone, `conflicts` are the parts where a reader's
+    edit was kept although refnet has something new to say.
+    """
+
+    problem: str | None = None
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """What refnet last wrote into a note, by which a reader's edits are told from its own text.
 

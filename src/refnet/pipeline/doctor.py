@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from refnet.domain.errors import RefnetError
+from refnet.domain.errors import ConfigurationError, RefnetError
+from refnet.domain.workers import WorkerReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,12 @@ def examine(probes: Iterable[Probe]) -> list[Check]:
         except RefnetError as error:
             checks.append(Check(name, ok=False, found=str(error)))
     return checks
+
+
+def look_at_workers(found: Iterable[WorkerReport]) -> str:
+    """What workers said of themselves. Raises ConfigurationError with what is wrong with any of them."""
+    workers = list(found)
+    faults = [worker.fault for worker in workers if worker.fault is not None]
+    if faults:
+        raise ConfigurationError(" ".join(faults))
+    return ", ".join(f"{worker.name} ({worker.running} of {worker.slots} at work)" for worker in workers)

@@ -39,8 +39,8 @@ class UnwrittenStore:
     def taken_names(self) -> Iterable[str]:
         return self._store.taken_names()
 
-    def baselines(self, vault: str) -> dict[str, Baseline]:
-        return self._store.baselines(vault)
+    def baselines(self, vault: str, paper_ids: Sequence[str] | None = None) -> dict[str, Baseline]:
+        return self._store.baselines(vault, paper_ids)
 
     def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None:
         pass
@@ -65,7 +65,7 @@ class UnwrittenVault:
     def path(self) -> Path:
         return self._vault.path
 
-    def prepare(self) -> None:
+    def prepare(self, *, tidy: bool = True) -> None:
         pass
 
     def notes(self) -> set[str]:

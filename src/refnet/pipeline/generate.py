@@ -34,13 +34,14 @@ INDEX = f"{NAME}.md"
 class VaultReport:
     """What a vault holds now, and what was done to it.
 
-    `notes` stand in the vault; `written` and `unchanged` are what became of them. `conflicts` are (paper id, part) where a reader's
+    `notes` stand in the vault; `written` (None where workers wrote them) and `unchanged` are what became of them.
+    `conflicts` are (paper id, part) where a reader's
     edit was kept although refnet has something new to say. `deleted` are the papers whose notes the reader deleted. `problems` name
     the files that were left as they are and say why, in words for the user.
     """
 
     notes: int
-    written: int = 0
+    written: int | None = 0
     unchanged: int = 0
     conflicts: tuple[tuple[str, str], ...] = ()
     deleted: tuple[str, ...] = ()
@@ -63,21 +64,41 @@ def write_vault(
     """
     if dry_run:
         return write_vault(UnwrittenStore(store), UnwrittenVault(vault), lang=lang, style=style, progress=progress)
+    standing, problems = settle(store, vault, lang=lang, style=style)
+    if problems is None:
+        count = len(standing.ids) - len(standing.deleted)
+        return VaultReport(count, unchanged=count, deleted=standing.deleted)
+    writing = NoteWriting(store, vault, lang, standing)
+    writing.problems += [("", problem) for problem in problems]
+    return writing.run(progress or _unseen)
+
+
+def settle(
+    store: NoteStore, vault: Vault, *, lang: str, style: str = NoteNames.AUTHOR_YEAR_TITLE
+) -> tuple[Standing, list[str] | None]:
+    """Find out what stands in a vault, and give its papers their names, before notes are written.
+
+    Returns problems, in words for the user; None where nothing has changed since the last complete writing.
+    """
     vault.prepare()
     standing = Standing.of(store, vault)
-    writing = _Writing(store, vault, lang, standing)
+    key = str(vault.path)
     if (
-        store.written_revision(writing.key) == writing.revision()
+        store.written_revision(key) == revision(store, vault, lang)
         and standing.is_as_left()
         and vault.read_own(INDEX) is not None
     ):
-        count = len(standing.ids) - len(standing.deleted)
-        return VaultReport(count, unchanged=count, deleted=standing.deleted)
+        return standing, None
     # From here on an interruption must not leave a vault that looks finished.
-    store.mark_written(writing.key, "")
-    writing.problems += standing.name_all(store, vault, NoteNames(style))
+    store.mark_written(key, "")
+    problems = standing.name_all(store, vault, NoteNames(style))
     standing.settle_deletions(store, vault)
-    return writing.run(progress or _unseen)
+    return standing, problems
+
+
+def revision(store: NoteStore, vault: Vault, lang: str) -> str:
+    """Notes change with what is stored, and with how refnet says it."""
+    return f"{store.revision(str(vault.path))} {lang} {FORMAT}.{_WORDING}"
 
 
 @dataclass(slots=True)
@@ -99,7 +120,12 @@ class _Draft:
 
 
 @dataclass(slots=True)
-class _Writing:
+class NoteWriting:
+    """Notes on their way into a vault; `conflicts` and `problems` go by paper id, "" where it is not one paper's.
+
+    `keep` saves baselines in place of the store, for a writer whose right to write may end.
+    """
+
     store: NoteStore
     vault: Vault
     lang: str
@@ -107,36 +133,33 @@ class _Writing:
     written: int = 0
     unchanged: int = 0
     conflicts: list[tuple[str, str]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    keep: Callable[[Mapping[str, Baseline]], None] | None = None
 
     @property
     def key(self) -> str:
         return str(self.vault.path)
 
-    def revision(self) -> str:
-        """Notes change with what is stored, and with how refnet says it."""
-        return f"{self.store.revision(self.key)} {self.lang} {FORMAT}.{_WORDING}"
-
     def run(self, progress: Callable[[int, int], None]) -> VaultReport:
+        """Write all notes of the vault and its index."""
         # Taken before the contents are read: what is stored meanwhile is for the next time.
-        revision = self.revision()
+        at = revision(self.store, self.vault, self.lang)
         deleted = self.standing.deleted
         gone = set(deleted)
         todo = [paper_id for paper_id in self.standing.ids if paper_id not in gone]
         names = {paper_id: self.standing.names[paper_id] for paper_id in todo}
         census = Census(self.lang, deleted=len(deleted))
         for start in range(0, len(todo), _CHUNK):
-            for done in self._write_chunk(todo[start : start + _CHUNK], names, census):
+            for done in self.write_some(todo[start : start + _CHUNK], names, census):
                 progress(start + done, len(todo))
-        self._write_index(census)
+        self.write_index(census)
         if not self.problems:
-            self.store.mark_written(self.key, revision)
-        return VaultReport(
-            len(todo), self.written, self.unchanged, tuple(self.conflicts), deleted, tuple(self.problems)
-        )
+            self.store.mark_written(self.key, at)
+        told = tuple(problem for _, problem in self.problems)
+        return VaultReport(len(todo), self.written, self.unchanged, tuple(self.conflicts), deleted, told)
 
-    def _write_chunk(self, ids: Sequence[str], names: Mapping[str, str], census: Census) -> Iterator[int]:
-        """Write the notes of some papers; yields how many of them are done."""
+    def write_some(self, ids: Sequence[str], names: Mapping[str, str], census: Census) -> Iterator[int]:
+        """Write the notes of some papers; yields how many of them are done. `names` are all that can be linked to."""
         drafts: list[_Draft] = []
         for content in self.store.note_contents(self.key, ids, names):
             census.add(content)
@@ -149,7 +172,7 @@ class _Writing:
             if draft.merged.text != draft.before
         }
         if announced:
-            self.store.save_baselines(self.key, announced)
+            self._keep(announced)
         final: dict[str, Baseline] = {}
         for done, draft in enumerate(drafts, start=len(ids) - len(drafts) + 1):
             digests = self._put(draft)
@@ -157,7 +180,13 @@ class _Writing:
                 final[draft.paper_id] = Baseline(digests)
             yield done
         if final:
-            self.store.save_baselines(self.key, final)
+            self._keep(final)
+
+    def _keep(self, baselines: Mapping[str, Baseline]) -> None:
+        if self.keep is not None:
+            self.keep(baselines)
+        else:
+            self.store.save_baselines(self.key, baselines)
 
     def _draft(self, content: NoteContent) -> _Draft | None:
         paper_id = content.paper.paper_id
@@ -168,18 +197,20 @@ class _Writing:
             if before is not None and before != to_text(rendered):
                 holder = property_of(before, "paper_id")
                 if not holder and not baseline.parts:
-                    self.problems.append(f"{content.name}: the file is not one of refnet's notes.")
+                    self.problems.append((paper_id, f"{content.name}: the file is not one of refnet's notes."))
                     return None
                 # A paper that the source has merged into another still has its old id in the file, as we wrote it.
                 ours = baseline.parts.get("property:paper_id", ())
                 if holder and holder != inert.value(paper_id) and digest_value(holder) not in ours:
-                    self.problems.append(f"{content.name}: the file holds the note of another paper, {holder}.")
+                    self.problems.append(
+                        (paper_id, f"{content.name}: the file holds the note of another paper, {holder}.")
+                    )
                     return None
         except BrokenNote as error:
-            self.problems.append(f"{content.name}: {error}.")
+            self.problems.append((paper_id, f"{content.name}: {error}."))
             return None
         except UnreadableDocument as error:
-            self.problems.append(f"{content.name}: {error}")
+            self.problems.append((paper_id, f"{content.name}: {error}"))
             return None
         return _Draft(content, rendered, before, _merge(before, rendered, baseline), baseline)
 
@@ -194,12 +225,12 @@ class _Writing:
                 if now != draft.before:  # … or saved it
                     merged = draft.merged_with(now)
             if merged.problem is not None:
-                self.problems.append(f"{name}: {merged.problem}.")
+                self.problems.append((draft.paper_id, f"{name}: {merged.problem}."))
                 return None
             if merged.text != now:
                 self.vault.write(name, merged.text)
         except UnreadableDocument as error:
-            self.problems.append(f"{name}: {error}")
+            self.problems.append((draft.paper_id, f"{name}: {error}"))
             return None
         if merged.text != now:
             self.written += 1
@@ -208,13 +239,13 @@ class _Writing:
         self.conflicts += [(draft.paper_id, part) for part in merged.kept]
         return merged.digests
 
-    def _write_index(self, census: Census) -> None:
+    def write_index(self, census: Census) -> None:
         text = index_text(census)
         try:
             if self.vault.read_own(INDEX) != text:
                 self.vault.write_own(INDEX, text)
         except UnreadableDocument as error:
-            self.problems.append(f"{INDEX}: {error}")
+            self.problems.append(("", f"{INDEX}: {error}"))
 
 
 def _unseen(done: int, of: int) -> None:

@@ -100,13 +100,13 @@ class Mapper:
     def map(self, request: MapRequest, vault: Vault) -> MapReport:
         """Crawl, summarise, write the vault. Raises ConfigurationError when no seed is resolved."""
         vault.prepare()
-        self._resolve(request)
+        resolution = self.resolve(request)
         crawl_id = self.store.open_crawl(
-            crawl_key((seed.paper_id for seed in self._resolution.seeds), request.direction),
+            crawl_key((seed.paper_id for seed in resolution.seeds), request.direction),
             request.direction,
             request.depth,
             request.limit,
-            self._resolution.seeds,
+            resolution.seeds,
             request.refresh_days,
         )
         runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
@@ -125,11 +125,11 @@ class Mapper:
         notes = write_vault(
             self.store, vault, lang=request.lang, style=request.note_names, progress=self._note_progress
         )
-        return self._report(crawl_id, summaries, notes)
+        return self.report(crawl_id, summaries, notes, {self.source.name: self.source.requests})
 
     def estimate(self, request: MapRequest) -> Estimate:
         """What `map` would take, after resolving the seeds; nothing is crawled."""
-        self._resolve(request)
+        self.resolve(request)
         seeds = [seed.paper_id for seed in self._resolution.seeds]
         around = self.store.seed_neighbours(seeds, request.direction) if request.depth else []
         room = max(0, request.limit - len(seeds))
@@ -158,7 +158,8 @@ class Mapper:
             request.depth > 1,
         )
 
-    def _resolve(self, request: MapRequest) -> None:
+    def resolve(self, request: MapRequest) -> Resolution:
+        """Find the papers that the seeds name. Raises ConfigurationError when there is none."""
         resolver = SeedResolver(self.source, self.store, self.patience, self.progress)
         self._resolution = resolver.resolve(request.seeds, wanted(0, request.depth, request.direction))
         self._resolution.unresolved[:0] = request.unresolved
@@ -168,6 +169,7 @@ class Mapper:
             raise ConfigurationError(
                 f"No seed names a paper that can be found ({reasons or 'none was given'}{f'; and {more} more' if more > 0 else ''})."
             )
+        return self._resolution
 
     def _seed_rows(self) -> list[tuple[str, str, str]]:
         titles = self.store.titles(paper_id for _, paper_id in self._resolution.inputs)
@@ -176,7 +178,8 @@ class Mapper:
     def _note_progress(self, done: int, of: int) -> None:
         self.progress.show("writing notes", notes=done, of=of)
 
-    def _report(self, crawl_id: int, summaries: int, notes: VaultReport) -> MapReport:
+    def report(self, crawl_id: int, summaries: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
+        """What was done, for seeds that this object has resolved."""
         crawl = self.store.crawl(crawl_id)
         dead = self.store.dead_letters(crawl_id)
         incomplete = self.store.incomplete(crawl_id)
@@ -194,7 +197,7 @@ class Mapper:
             unresolved=self._resolution.unresolved,
             incomplete=incomplete,
             titles=self.store.titles(named),
-            requests={self.source.name: self.source.requests},
+            requests=requests,
             vault=notes,
             limit_reached=crawl.members >= crawl.limit,
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 
 from refnet.domain.crawl import Ask
 from refnet.domain.errors import (
@@ -30,11 +31,27 @@ LONGEST = 60
 FAULTS_TO_PROBE = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a claimed wave: done, unless there is an `error`.
+
+    With an error its jobs were buried, or are due again in `due_in` seconds; `charged` where an attempt was counted.
+    """
+
+    wave: Wave
+    error: RefnetError | None = None
+    due_in: float = 0.0
+    charged: bool = False
+    buried: bool = False
+
+
 class Runner:
-    """The one place where a job's fate is decided.
+    """The one place where the fate of a job that asks the source is decided.
 
     `backoff` is the unit of the waits between the tries of a single paper, in seconds. `owner` names this process in
-    the ledger.
+    the ledger. `holding` is entered while a wave is worked on, and keeps its lease. What is in `passing` ends the work
+    from outside and is no fault of the papers: a time limit. `paused` tells the seconds for which jobs need not be
+    tried after an outage; a process that waits by itself needs none.
     """
 
     def __init__(
@@ -46,6 +63,9 @@ class Runner:
         *,
         owner: str,
         backoff: float = 1.0,
+        holding: Callable[[Wave], AbstractContextManager[object]] = nullcontext,
+        passing: tuple[type[Exception], ...] = (),
+        paused: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._store = store
         self._source = source
@@ -53,30 +73,33 @@ class Runner:
         self._patience = patience
         self._owner = owner
         self._backoff = backoff
+        self._holding = holding
+        self._passing = passing
+        self._paused = paused
         self._jitter = random.Random()
         #: requests in a row that failed by what may be their own fault
         self._faults = 0
 
-    def step(self, crawl_id: int | None = None, lease: float | None = None) -> bool:
-        """Make the next request, if one is due.
+    def step(self, crawl_id: int | None = None, lease: float | None = None, lead: str | None = None) -> Fate | None:
+        """Make the next request, if one is due; None if none is. The paper `lead` is in it where it is due.
 
         Raises OutageTooLong, ConfigurationError or CredentialsRejected when it is time to stop, and what the store
         raises.
         """
-        wave = self._store.claim(self._owner, self._source.limits, crawl_id=crawl_id, lease=lease)
+        wave = self._store.claim(self._owner, self._source.limits, crawl_id=crawl_id, lease=lease, lead=lead)
         if wave is None:
-            return False
+            return None
         try:
-            self._work(wave, crawl_id)
+            with self._holding(wave):
+                return self._work(wave, crawl_id)
         except (Exception, KeyboardInterrupt, SystemExit):
             # Whoever stops the work here did not die of it: the papers go back at once and whole, not in halves as
             # after a crash. Nothing is left to give back where their fate is decided already.
             with suppress(RefnetError):
                 self._store.release(wave, share=_share(wave))
             raise
-        return True
 
-    def _work(self, wave: Wave, crawl_id: int | None) -> None:
+    def _work(self, wave: Wave, crawl_id: int | None) -> Fate:
         try:
             record = self._ask(wave)
             self._succeeded()
@@ -84,17 +107,21 @@ class Runner:
         except StoreUnavailable:
             raise
         except TransientError as error:
-            self._unavailable(wave, error, crawl_id)
+            return self._unavailable(wave, error, crawl_id)
         except CredentialsRejected as error:
             self._store.release(wave, share=_share(wave))
             self._patience.refused(error)
+            return Fate(wave, error)
         except PermanentError as error:
             self._succeeded()
-            self._refused(wave, error)
+            return self._refused(wave, error)
         except RefnetError:
             raise
+        except self._passing:
+            raise
         except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
-            self._bug(wave, error)
+            return self._bug(wave, error)
+        return Fate(wave)
 
     def _ask(self, wave: Wave) -> Callable[[], None]:
         """Make the request, and return what stores its answer."""
@@ -110,17 +137,20 @@ class Runner:
             page = None
         return lambda: self._store.record_page(wave, page, limits)
 
-    def _unavailable(self, wave: Wave, error: TransientError, crawl_id: int | None) -> None:
+    def _unavailable(self, wave: Wave, error: TransientError, crawl_id: int | None) -> Fate:
         """The source is down: no attempt is charged. An answer that may be this request's own fault is looked at more
         closely.
         """
         if isinstance(error, SourceUnavailable) and error.own_fault_possible:
-            self._fault(wave, error, crawl_id)
+            fate = self._fault(wave, error, crawl_id)
         else:
-            self._store.release(wave, share=_share(wave))
+            wait = self._paused()
+            self._store.release(wave, share=_share(wave), due_in=wait, hinted=True)
+            fate = Fate(wave, error, wait)
         self._patience.failed(error)
+        return fate
 
-    def _fault(self, wave: Wave, error: RefnetError, crawl_id: int | None) -> None:
+    def _fault(self, wave: Wave, error: RefnetError, crawl_id: int | None) -> Fate:
         """Twice for the same papers, and another request succeeded in between: then it is this request's own fault,
         and it is halved.
 
@@ -133,7 +163,9 @@ class Runner:
         share = _share(wave)
         if not marks:
             self._store.release(wave, share=share, faulted_at=successes)
-            return
+            return Fate(wave, error)
+        if crawl_id is None:
+            crawl_id = self._store.crawl_of(wave.paper_ids)
         halved = share is not None or wave.alone
         proven = successes > max(marks)
         if halved and not proven and crawl_id is not None and self._nobody_tells(crawl_id):
@@ -141,12 +173,13 @@ class Runner:
             successes = self._pace.successes()
             proven = successes > max(marks)
         if proven and wave.alone:
-            self._charge(wave, error, successes)
-        elif proven or not halved:
-            self._store.release(wave, share=_half(wave), faulted_at=successes)
-        else:
-            # The others that are due come first.
-            self._store.release(wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks))
+            return self._charge(wave, error, successes)
+        if proven or not halved:
+            self._store.release(wave, share=half(wave), faulted_at=successes)
+            return Fate(wave, error)
+        # The others that are due come first.
+        self._store.release(wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks), hinted=True)
+        return Fate(wave, error, self._backoff)
 
     def _nobody_tells(self, crawl_id: int) -> bool:
         """Whether no other paper of the crawl is due, or none of the last few that were tried succeeded."""
@@ -166,16 +199,22 @@ class Runner:
         self._faults = 0
         self._patience.succeeded()
 
-    def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None) -> None:
+    def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None) -> Fate:
         """A single paper failed by itself: one attempt, growing waits, buried at the last."""
         attempts = wave.jobs[0].attempts
         if attempts >= MOST_ATTEMPTS:
-            self._store.bury(wave, f"{error} It failed {attempts} times while other requests succeeded.")
-            return
+            return self._bury(wave, error, f"{error} It failed {attempts} times while other requests succeeded.")
         wait = self._backoff * min(2.0**attempts, LONGEST) * self._jitter.uniform(0.75, 1.25)
-        self._store.release(wave, share=1, due_in=wait, faulted_at=successes, charged=True, reason=str(error))
+        self._store.release(
+            wave, share=1, due_in=wait, faulted_at=successes, charged=True, reason=str(error), hinted=True
+        )
+        return Fate(wave, error, wait, charged=True)
 
-    def _refused(self, wave: Wave, error: PermanentError) -> None:
+    def _bury(self, wave: Wave, error: RefnetError, reason: str, trace: str | None = None) -> Fate:
+        self._store.bury(wave, reason, trace)
+        return Fate(wave, error, buried=True)
+
+    def _refused(self, wave: Wave, error: PermanentError) -> Fate:
         """The source says no to the request as it is.
 
         In company it is halved, until the paper it is about stands alone.
@@ -184,22 +223,34 @@ class Runner:
             # Seen to pass at the second try.
             self._store.release(wave, share=_share(wave), faulted_at=self._pace.successes())
         elif not wave.alone:
-            self._store.release(wave, share=_half(wave), faulted_at=self._pace.successes())
+            self._store.release(wave, share=half(wave), faulted_at=self._pace.successes())
         elif isinstance(error, NothingMatched):
             self._store.record_wave(wave, [None], self._source.limits)
+            return Fate(wave)
         elif isinstance(error, RequestTooLarge) and wave.page is None and wave.ask & (Ask.REFERENCES | Ask.CITATIONS):
             # One paper's lists are too large for a whole answer: they are fetched by pages.
             self._store.replace_asks(wave, _by_pages(wave))
+            return Fate(wave)
         else:
-            self._store.bury(wave, str(error))
+            return self._bury(wave, error, str(error))
+        return Fate(wave, error)
 
-    def _bug(self, wave: Wave, error: Exception) -> None:
+    def _bug(self, wave: Wave, error: Exception) -> Fate:
         """Nothing of this is expected: find the paper it is about, and bury that with the traceback."""
+        fault = bug(error)
         if wave.alone:
-            trace = "".join(traceback.format_exception(error))
-            self._store.bury(wave, f"{type(error).__name__}: {error}", trace)
-        else:
-            self._store.release(wave, share=_half(wave))
+            return self._bury(wave, fault, str(fault), trace_of(error))
+        self._store.release(wave, share=half(wave))
+        return Fate(wave, fault)
+
+
+def bug(error: Exception) -> RefnetError:
+    """A fault of our own, as what is told of a dead letter."""
+    return RefnetError(f"{type(error).__name__}: {error}")
+
+
+def trace_of(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _share(wave: Wave) -> int | None:
@@ -208,7 +259,8 @@ def _share(wave: Wave) -> int | None:
     return min(shares) if shares else None
 
 
-def _half(wave: Wave) -> int:
+def half(wave: Wave) -> int:
+    """The share of a wave that failed in company."""
     return max(1, (len(wave.jobs) + 1) // 2)
 
 

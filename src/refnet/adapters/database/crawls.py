@@ -16,6 +16,9 @@ from refnet.domain.crawls import Crawl, CrawlSeed, CrawlState, Incomplete, why_i
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.papers import Direction, ListName, ListState
 
+#: The depth of papers that are never expanded, whatever the depth of their crawl.
+LEAF_DEPTH = 1_000_000
+
 _references = lists.alias("reference_lists")
 _citations = lists.alias("citation_lists")
 
@@ -58,6 +61,7 @@ def open_crawl(
                 depth=max(row.depth, depth),
                 limit=max(row.limit, limit),
                 state=CrawlState.RUNNING,
+                stage=None,
                 refresh_before=refresh_before if keep is None else keep,
             )
         )
@@ -79,16 +83,17 @@ def open_crawl(
 
 
 def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool:
-    """Queue what a crawl needs next; False when nothing is left to do.
+    """Queue what a crawl needs next; False when nothing is left to collect.
 
     A depth is finished before the next is begun: only then are all candidates of the next known, and their order.
+    A crawl that one process works on is finished then; one of a cluster goes on to its next stage.
     """
     crawl = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one()
     if crawl.state != CrawlState.RUNNING:
         return False
     direction = Direction(crawl.direction)
-    for depth in range(crawl.depth + 1):
-        if depth > 0:
+    for depth in (*range(crawl.depth + 1), LEAF_DEPTH):
+        if 0 < depth <= crawl.depth:
             room = crawl.limit - _held(connection, crawl_id)
             if room > 0:
                 best = heapq.nsmallest(room, candidates(connection, crawl_id, depth, direction), key=best_first)
@@ -98,10 +103,9 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool
         ledger.enqueue(connection, Stage.CRAWL, asks, now)
         if _open_jobs(connection, crawl_id, depth):
             return True
+    state = CrawlState.FINISHED if crawl.stage is None else CrawlState.RUNNING
     connection.execute(
-        update(crawls)
-        .where(crawls.c.id == crawl_id)
-        .values(state=CrawlState.FINISHED, refresh_before=None, updated_at=now)
+        update(crawls).where(crawls.c.id == crawl_id).values(state=state, refresh_before=None, updated_at=now)
     )
     return False
 

@@ -72,6 +72,9 @@ def open_engine(url: URL) -> Engine:
                     "keepalives": 1,
                     "keepalives_idle": 10,
                     "keepalives_interval": 5,
+                    "keepalives_count": 3,
+                    # What was sent into a link that a firewall forgot is given up after this many milliseconds.
+                    "tcp_user_timeout": 20_000,
                 },
             )
         except (ImportError, NoSuchModuleError) as error:

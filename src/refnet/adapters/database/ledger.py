@@ -6,7 +6,7 @@ The functions take an open connection, so that what a job wrote and the job's ow
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
-from refnet.domain.crawl import Ask, Limits
+from refnet.domain.crawl import Ask
 from refnet.domain.errors import LeaseLost
-from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave, choose
+from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave
 
 #: Due jobs looked at when a request is packed.
 LOOK_AT = 5_000
@@ -25,6 +25,8 @@ LOOK_AT = 5_000
 LONGEST_WAIT = 3_600.0
 
 _NEW = ("stage", "paper_id", "state", "ask", "offset", "attempts", "losses", "faults", "due_at", "updated_at")
+#: The number of the advisory locks under which workers claim on PostgreSQL, one for each stage.
+_TURN = 0x636C61
 _UNHELD: dict[str, Any] = {"owner": None, "claim": None, "lease_until": None}
 
 
@@ -58,16 +60,20 @@ def claim(
     connection: Connection,
     owner: str,
     now: float,
-    limits: Limits,
+    choose: Callable[[Sequence[Job]], Wave | None],
     *,
+    stage: Stage = Stage.CRAWL,
     crawl_id: int | None = None,
+    lead: str | None = None,
     lease: float | None = None,
 ) -> Wave | None:
-    """Claim the jobs of one request, or None when nothing is due.
+    """Claim the jobs that `choose` takes of those that are due, or None when nothing is.
 
     `lease` is in seconds; None holds the jobs until `free_all` is called, for the one process that works on an SQLite
-    file.
+    file. Of many due jobs the paper `lead` is among those that `choose` sees.
     """
+    if lease is not None:
+        _take_turns(connection, stage)
     free_expired(connection, now)
     query = select(jobs, papers.c.citation_count, papers.c.reference_count).select_from(
         jobs.outerjoin(papers, papers.c.paper_id == jobs.c.paper_id)
@@ -75,11 +81,12 @@ def claim(
     if crawl_id is not None:
         member = and_(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.paper_id == jobs.c.paper_id)
         query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
+    elif lead is not None:
+        query = query.order_by(case((jobs.c.paper_id == lead, 0), else_=1), jobs.c.due_at, jobs.c.id)
     else:
         query = query.order_by(jobs.c.due_at, jobs.c.id)
-    due = and_(jobs.c.stage == Stage.CRAWL, jobs.c.state == JobState.QUEUED, _has_come(jobs.c.due_at, now))
-    query = query.where(due).limit(LOOK_AT).with_for_update(skip_locked=True, of=jobs)
-    wave = choose([_job(row) for row in connection.execute(query).mappings()], limits)
+    query = query.where(due(stage, now)).limit(LOOK_AT).with_for_update(skip_locked=True, of=jobs)
+    wave = choose([_job(row) for row in connection.execute(query).mappings()])
     if wave is None:
         return None
     # Counted before the work, so that a job which kills its process is counted, too; in company nobody knows which
@@ -96,6 +103,7 @@ def claim(
             lease_until=None if lease is None else now + lease,
             attempts=jobs.c.attempts + counted,
             share=len(wave.jobs),
+            hinted_at=None,
             updated_at=now,
         )
     )
@@ -116,6 +124,19 @@ def next_due(connection: Connection, crawl_id: int, now: float) -> float | None:
         )
     )
     return connection.execute(query).scalar()
+
+
+def due(stage: Stage, now: float) -> ColumnElement[bool]:
+    """Queued jobs of a stage whose time has come."""
+    return and_(jobs.c.stage == stage, jobs.c.state == JobState.QUEUED, _has_come(jobs.c.due_at, now))
+
+
+def _take_turns(connection: Connection, stage: Stage) -> None:
+    """Let one worker claim at a time. Two that look at the same due jobs would each skip what the other has locked,
+    and one of them would find nothing and go.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_TURN, list(Stage).index(stage))))
 
 
 def _has_come(time: ColumnElement[float], now: float) -> ColumnElement[bool]:
@@ -174,17 +195,19 @@ def release(
     faulted_at: int | None = None,
     charged: bool = False,
     reason: str | None = None,
+    hinted: bool = False,
 ) -> None:
     """Give a wave's jobs back to the queue, unfinished.
 
     `share` None leaves the jobs free to go with any others. An attempt counted at the claim is given back unless
-    `charged`.
+    `charged`. `hinted` says that a message will come for them when they are due.
     """
     refund = 0 if charged or not wave.alone else 1
     values: dict[str, Any] = {
         "state": JobState.QUEUED,
         **_UNHELD,
         "due_at": now + due_in,
+        "hinted_at": now + due_in if hinted else None,
         "share": share,
         "attempts": jobs.c.attempts - refund,
         "updated_at": now,
@@ -214,6 +237,11 @@ def free_expired(connection: Connection, now: float) -> int:
 def free_all(connection: Connection, now: float) -> int:
     """Take back every running job, for the one process that has the database's lock: whoever held them is gone."""
     return _free(connection, jobs.c.owner.is_not(None), now)
+
+
+def free_owners(connection: Connection, owners: Sequence[str], now: float) -> int:
+    """Take back what these processes held, for they are gone."""
+    return _free(connection, jobs.c.owner.in_(owners), now)
 
 
 def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from refnet.adapters.database.engine import shown, translated
 from refnet.domain.errors import Busy, ConfigurationError, RefnetError, StorageFull
@@ -63,18 +64,53 @@ _LOCK = 0x7265666E6574
 @contextmanager
 def one_on_server(engine: Engine) -> Iterator[None]:
     """The same on PostgreSQL, by an advisory lock on a connection of its own. Raises Busy."""
+    with _connection(engine) as connection:
+        if not _taken(engine, connection, "pg_try_advisory_lock", _LOCK):
+            where = shown(engine.url)
+            raise Busy(
+                f"Another refnet is at work on {where} (its workers count, too). Wait until it has finished, or set "
+                "DATABASE_URL to another database."
+            )
+        yield
+
+
+@contextmanager
+def shared_on_server(engine: Engine) -> Iterator[Callable[[], None]]:
+    """Work on a PostgreSQL database together with others that do the same. Raises Busy where one works alone.
+
+    What is yielded raises StoreUnavailable when the server has taken the lock back.
+    """
+    with _connection(engine) as connection:
+        if not _taken(engine, connection, "pg_try_advisory_lock_shared", _LOCK):
+            raise Busy(f"A refnet that works alone is at work on {shown(engine.url)}. Wait until it has finished.")
+
+        def check() -> None:
+            with translated(engine):
+                connection.execute(text("SELECT 1"))
+
+        yield check
+
+
+@contextmanager
+def try_on_server(engine: Engine, what: str) -> Iterator[bool]:
+    """Whether this process may do `what`, which one at a time can; the server takes the turn back when it is gone."""
+    number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+    with _connection(engine) as connection:
+        yield _taken(engine, connection, "pg_try_advisory_lock", number)
+
+
+@contextmanager
+def _connection(engine: Engine) -> Iterator[Connection]:
     with translated(engine):
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        with translated(engine):
-            taken = connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar()
-        if not taken:
-            where = shown(engine.url)
-            raise Busy(
-                f"Another refnet is at work on {where}. Wait until it has finished, or set DATABASE_URL to another database."
-            )
-        yield
+        yield connection
     finally:
         # Not back into the pool: only a closed connection surely gives up the lock.
         connection.invalidate()
         connection.close()
+
+
+def _taken(engine: Engine, connection: Connection, function: str, number: int) -> bool:
+    with translated(engine):
+        return bool(connection.execute(text(f"SELECT {function}(:lock)"), {"lock": number}).scalar())

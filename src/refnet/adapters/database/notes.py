@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from refnet.adapters.database import stages
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
@@ -132,31 +133,21 @@ class NoteTables:
     def unsummarized(self, crawl_id: int) -> list[str]:
         """Collected papers of a crawl that have something to go by, and no summary made since they were last fetched."""
         with reading(self._engine) as connection:
-            query = (
-                select(papers.c.paper_id)
-                .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
-                .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
-                .where(
-                    crawl_papers.c.crawl_id == crawl_id,
-                    crawl_papers.c.missing.is_(False),
-                    papers.c.fetched_at.is_not(None),
-                    papers.c.tldr.is_not(None) | papers.c.abstract.is_not(None),
-                    summaries.c.paper_id.is_(None) | (summaries.c.made_at < papers.c.fetched_at),
-                )
-            )
-            return sorted(connection.execute(query).scalars())
+            return stages.unsummarized(connection, crawl_id)
 
     def save_summaries(self, made: Mapping[str, Summary]) -> None:
         with writing(self._engine) as connection:
-            now = self._clock(connection)
-            rows = [(paper_id, made[paper_id].basis, made[paper_id].text, now) for paper_id in sorted(made)]
-            upsert(
-                connection,
-                summaries,
-                ("paper_id", "basis", "text", "made_at"),
-                rows,
-                "(paper_id) DO UPDATE SET basis = excluded.basis, text = excluded.text, made_at = excluded.made_at",
-            )
+            self._save_summaries(connection, made, self._clock(connection))
+
+    def _save_summaries(self, connection: Connection, made: Mapping[str, Summary], now: float) -> None:
+        rows = [(paper_id, made[paper_id].basis, made[paper_id].text, now) for paper_id in sorted(made)]
+        upsert(
+            connection,
+            summaries,
+            ("paper_id", "basis", "text", "made_at"),
+            rows,
+            "(paper_id) DO UPDATE SET basis = excluded.basis, text = excluded.text, made_at = excluded.made_at",
+        )
 
     def summary_count(self, crawl_id: int) -> int:
         with reading(self._engine) as connection:
@@ -201,9 +192,11 @@ class NoteTables:
 
     # What was written
 
-    def baselines(self, vault: str) -> dict[str, Baseline]:
+    def baselines(self, vault: str, paper_ids: Sequence[str] | None = None) -> dict[str, Baseline]:
         with reading(self._engine) as connection:
             query = select(vault_notes).where(vault_notes.c.path == vault)
+            if paper_ids is not None:
+                query = query.where(vault_notes.c.paper_id.in_(paper_ids))
             return {
                 row.paper_id: Baseline({part: tuple(digests) for part, digests in row.parts.items()}, row.deleted)
                 for row in connection.execute(query)
@@ -211,22 +204,25 @@ class NoteTables:
 
     def save_baselines(self, vault: str, baselines: Mapping[str, Baseline]) -> None:
         with writing(self._engine) as connection:
-            rows = [
-                (
-                    vault,
-                    paper_id,
-                    json.dumps(baselines[paper_id].parts, sort_keys=True),
-                    baselines[paper_id].deleted,
-                )
-                for paper_id in sorted(baselines)
-            ]
-            upsert(
-                connection,
-                vault_notes,
-                ("path", "paper_id", "parts", "deleted"),
-                rows,
-                "(path, paper_id) DO UPDATE SET parts = excluded.parts, deleted = excluded.deleted",
-            )
+            self._save_baselines(connection, vault, baselines)
+
+    def _save_baselines(self, connection: Connection, vault: str, baselines: Mapping[str, Baseline]) -> None:
+        rows = [
+            (vault, paper_id, json.dumps(baselines[paper_id].parts, sort_keys=True), baselines[paper_id].deleted)
+            for paper_id in sorted(baselines)
+        ]
+        upsert(
+            connection,
+            vault_notes,
+            ("path", "paper_id", "parts", "deleted"),
+            rows,
+            "(path, paper_id) DO UPDATE SET parts = excluded.parts, deleted = excluded.deleted",
+        )
+
+    def _problems(self, connection: Connection, vault: str) -> list[str]:
+        """Why notes of a vault were left alone at their last writing."""
+        query = select(vault_notes.c.problem).where(vault_notes.c.path == vault, vault_notes.c.problem.is_not(None))
+        return sorted(connection.execute(query).scalars())
 
     def revision(self, vault: str) -> str:
         # Sums of whole milliseconds are exact on both databases, and change with every write of a row.

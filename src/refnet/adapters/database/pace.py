@@ -74,8 +74,8 @@ class DatabasePace:
                 upsert(
                     connection,
                     pace,
-                    ("host", "next_at", "blocked_until", "failures", "successes", "stretch"),
-                    [(self._host, now + self._interval, 0.0, 0, 0, 1.0)],
+                    ("host", "next_at", "blocked_until", "failures", "successes", "stretch", "starts"),
+                    [(self._host, now + self._interval, 0.0, 0, 0, 1.0, 0)],
                     "DO NOTHING",
                 )
                 return self._interval
@@ -89,7 +89,7 @@ class DatabasePace:
             wait = max(next_at, blocked_until) - now
             if wait > 0:
                 return wait
-            self._update(connection, next_at=now + interval)
+            self._update(connection, next_at=now + interval, starts=pace.c.starts + 1)
             return 0.0
 
     def succeeded(self) -> None:
@@ -120,6 +120,15 @@ class DatabasePace:
                 blocked_until=max(row.blocked_until, now + delay),
                 stretch=stretch,
             )
+
+    def paused(self) -> float:
+        """Seconds until the next request may start."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(pace).where(pace.c.host == self._host)).one_or_none()
+            if row is None:
+                return self._interval
+            until = max(float(row.next_at), float(row.blocked_until))
+            return max(0.0, min(until - self._clock(connection), LONGEST_ASKED))
 
     def successes(self) -> int:
         """Requests to the host that have ever succeeded."""

@@ -7,12 +7,16 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Sequence,
     SmallInteger,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -106,6 +110,11 @@ crawls = Table(
     Column("limit", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("refresh_before", Double),
+    #: what is being worked at while the crawl runs on a cluster; null where one process does it all
+    Column("stage", Text),
+    #: where a cluster writes the notes, and the language of their headings
+    Column("vault", Text),
+    Column("lang", Text),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
 )
@@ -153,6 +162,8 @@ jobs = Table(
     Column("faults", Integer, nullable=False),
     Column("faulted_at", BigInteger),
     Column("due_at", Double, nullable=False),
+    #: when workers were last told that this job is due; null since it was last claimed
+    Column("hinted_at", Double),
     #: who runs it, and the fence: a text that no other claim ever has
     Column("owner", Text),
     Column("claim", Text),
@@ -187,6 +198,8 @@ vaults = Table(
     Column("path", Text, primary_key=True),
     Column("lang", Text, nullable=False),
     Column("revision", Text),
+    #: in words, what was wrong with the vault as a whole when a cluster last wrote to it
+    Column("problems", JSON),
 )
 
 vault_crawls = Table(
@@ -204,6 +217,10 @@ vault_notes = Table(
     Column("paper_id", Text, nullable=False),
     Column("parts", JSON, nullable=False),
     Column("deleted", Boolean, nullable=False),
+    #: what became of the note at its last writing on a cluster: why it was left alone, and the parts where a reader's
+    #: edit stands against something new
+    Column("problem", Text),
+    Column("conflicts", JSON),
     PrimaryKeyConstraint("path", "paper_id"),
 )
 
@@ -217,4 +234,43 @@ pace = Table(
     Column("failures", Integer, nullable=False),
     Column("successes", BigInteger, nullable=False),
     Column("stretch", Double, nullable=False),
+    Column("starts", BigInteger, nullable=False, server_default="0"),
+)
+
+#: Celery workers, each row written by the main process of the one it is about.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("queues", JSON, nullable=False),
+    #: where a worker of the queue `generator` writes notes
+    Column("output_dir", Text),
+    Column("slots", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    #: since when it leaves work that it has room for, and in words what
+    Column("idle_since", Double),
+    Column("reason", Text),
+)
+
+#: Celery's own table of results, with the names, types and sequence that Celery 5.7 gives it (result_extended).
+celery_taskmeta = Table(
+    "celery_taskmeta",
+    metadata,
+    Column("id", Integer, Sequence("task_id_sequence", metadata=metadata), primary_key=True, autoincrement=True),
+    Column("task_id", String(155), unique=True),
+    Column("status", String(50)),
+    Column("result", LargeBinary),
+    Column("date_done", DateTime, index=True),
+    Column("traceback", Text),
+    Column("children", LargeBinary),
+    Column("name", String(155)),
+    Column("args", LargeBinary),
+    Column("kwargs", LargeBinary),
+    Column("worker", String(155)),
+    Column("retries", Integer),
+    Column("queue", String(155)),
+    Column("stamps", LargeBinary),
 )

@@ -17,7 +17,7 @@ from refnet.adapters.database.schema import crawl_papers, crawls, identifiers, j
 from refnet.domain import outcome
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
-from refnet.domain.jobs import DeadLetter, Wave
+from refnet.domain.jobs import DeadLetter, Wave, choose
 from refnet.domain.outcome import Outcome
 from refnet.domain.papers import Answer, Direction, Listing, Page
 
@@ -182,11 +182,32 @@ class Store(NoteTables):
             return ledger.free_all(connection, self._clock(connection))
 
     def claim(
-        self, owner: str, limits: Limits, *, crawl_id: int | None = None, lease: float | None = None
+        self,
+        owner: str,
+        limits: Limits,
+        *,
+        crawl_id: int | None = None,
+        lease: float | None = None,
+        lead: str | None = None,
     ) -> Wave | None:
         """Claim the jobs of the next request; see `ledger.claim`."""
         with writing(self._engine) as connection:
-            return ledger.claim(connection, owner, self._clock(connection), limits, crawl_id=crawl_id, lease=lease)
+            now = self._clock(connection)
+            return ledger.claim(
+                connection,
+                owner,
+                now,
+                lambda due: choose(due, limits, lead),
+                crawl_id=crawl_id,
+                lead=lead,
+                lease=lease,
+            )
+
+    def crawl_of(self, paper_ids: Sequence[str]) -> int | None:
+        """The latest crawl that one of these papers is in."""
+        with reading(self._engine) as connection:
+            query = select(func.max(crawl_papers.c.crawl_id)).where(crawl_papers.c.paper_id.in_(paper_ids))
+            return connection.execute(query).scalar()
 
     def renew(self, wave: Wave, lease: float) -> None:
         with writing(self._engine) as connection:
@@ -269,6 +290,7 @@ class Store(NoteTables):
         faulted_at: int | None = None,
         charged: bool = False,
         reason: str | None = None,
+        hinted: bool = False,
     ) -> None:
         """Give a wave's jobs back to the queue; see `ledger.release`."""
         with writing(self._engine) as connection:
@@ -282,6 +304,7 @@ class Store(NoteTables):
                 faulted_at=faulted_at,
                 charged=charged,
                 reason=reason,
+                hinted=hinted,
             )
 
     def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None:

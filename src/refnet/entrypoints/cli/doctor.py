@@ -20,12 +20,23 @@ database = typer.Typer(
 )
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def doctor(
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only look whether this worker takes work, as a container's health check does; by its name, or all of it before the @.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
     """Find what is wrong, and name the cure.
 
-    Looks at the settings, the database, Semantic Scholar and the vault. Exit code 1 if anything is wrong.
+    Looks at the settings, the database, the broker and the workers where there are any, Semantic Scholar and the vault.
+    Exit code 1 if anything is wrong.
     """
-    checks = _checks()
+    checks = _checks(worker)
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [check.as_document() for check in checks]})
     else:
@@ -34,13 +45,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _checks() -> list[Check]:
+def _checks(worker: str | None) -> list[Check]:
     from refnet.pipeline.doctor import Check, examine
 
     try:
         app = application()
     except RefnetError as error:
         return [Check("settings", ok=False, found=str(error))]
+    if worker is not None:
+        return examine([(f"worker {worker}", lambda: app.look_at_worker(worker))])
     return [Check("settings", ok=True, found="readable"), *examine(app.probes())]
 
 

@@ -105,6 +105,9 @@ def run_map(
     basis: str | None = None,
 ) -> int:
     """Do the job, print its report, and return the exit code. `basis` says what summaries rest on."""
+    if app.is_cluster:
+        report, place = _on_cluster(app, request, vault)
+        return _tell(report, place, as_json=as_json, demo=demo, basis=basis)
     folder = app.vault(vault)
     is_new = not folder.path.exists()
     try:
@@ -114,12 +117,29 @@ def run_map(
         if is_new:
             _remove_if_empty(folder.path)
         raise
+    return _tell(report, folder.path, as_json=as_json, demo=demo, basis=basis)
+
+
+def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:
+    """Let the workers do the job, into the vault that they write."""
+    with app.at_work(), progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
+        place = Path(cluster.output_dir())
+        if vault is not None and app.vault(vault).path != place:
+            raise ConfigurationError(
+                f"The workers write notes to {place}, not to {app.vault(vault).path}. Leave out --vault, or start the "
+                "generator workers with another OUTPUT_DIR."
+            )
+        return cluster.follower(mapper).map(request, str(place)), place
+
+
+def _tell(report: MapReport, place: Path, *, as_json: bool, demo: bool, basis: str | None) -> int:
+    """Print a report, and return the exit code."""
     if as_json:
-        print_json(as_document(report, folder.path))
+        print_json(as_document(report, place))
     else:
         from refnet.entrypoints.cli.report import BASIS, print_report
 
-        print_report(report, folder.path, demo=demo, basis=basis or BASIS)
+        print_report(report, place, demo=demo, basis=basis or BASIS)
     return 1 if report.unresolved or report.dead else 0
 
 

@@ -33,7 +33,7 @@ def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: s
     names = STAND_INS if demo else SOURCES
     _line("Papers", f"{report.papers:,}, with {count(report.citations, 'citation')} among them")
     _line("Summaries", f"{report.summaries:,} ({basis})")
-    _line("Notes", f"{report.notes:,} ({f'{written.written:,} written' if written.written else 'all as they were'})")
+    _line("Notes", f"{report.notes:,} ({_became(written.written)})")
     asked = (f"{number:,} to {names.get(name, name)}" for name, number in report.requests.items())
     _line("Requests", ", ".join(asked))
     if report.limit_reached:
@@ -97,6 +97,12 @@ def _print_incomplete(report: MapReport) -> None:
         for (name, why), titles in sorted(alike.items(), key=lambda item: -len(item[1]))
     ]
     _section("Incomplete lists", lines, lines, number=len(report.incomplete))
+
+
+def _became(written: int | None) -> str:
+    if written is None:
+        return "brought up to date by the workers"
+    return f"{written:,} written" if written else "all as they were"
 
 
 def _line(name: str, value: str) -> None:

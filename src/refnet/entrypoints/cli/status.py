@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refnet.domain.errors import BrokerUnavailable
 from refnet.entrypoints.cli.output import print_json, say
 from refnet.entrypoints.cli.start import opened
+
+if TYPE_CHECKING:
+    from refnet.bootstrap import Application
+    from refnet.domain.workers import WorkerReport
 
 EXAMPLE = "Example: refnet status --json"
 
@@ -18,6 +23,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     crawls = app.store.crawls()
     jobs = app.store.job_counts()
     paces = app.store.paces()
+    queues, workers, away = _cluster(app)
     if as_json:
         print_json(
             {
@@ -41,7 +47,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
                 "jobs": [
                     {"stage": stage, "state": state, "count": count} for (stage, state), count in sorted(jobs.items())
                 ],
-                "queues": {},
+                "queues": queues,
+                "workers": [
+                    {
+                        "name": worker.name,
+                        "queues": list(worker.queues),
+                        "running": worker.running,
+                        "slots": worker.slots,
+                        "fault": worker.fault,
+                    }
+                    for worker in workers
+                ],
                 "rate": [
                     {"host": pace.host, "blocked_seconds": pace.blocked, "failures": pace.failures} for pace in paces
                 ],
@@ -62,6 +78,24 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         )
     for (stage, state), count in sorted(jobs.items()):
         say(f"Jobs: {stage} {state} {count:,}")
+    for queue, number in queues.items():
+        say(f"Queue: {queue} {number:,} waiting")
+    for worker in workers:
+        say(f"Worker: {worker.fault or f'{worker.name}, {worker.running} of {worker.slots} at work'}")
+    if away:
+        say(away)
     for pace in paces:
         if pace.blocked > 0:
             say(f"{pace.host} is left alone for {pace.blocked:.0f} s more after {pace.failures} failures in a row.")
+
+
+def _cluster(app: Application) -> tuple[dict[str, int], list[WorkerReport], str | None]:
+    """Messages that wait in each queue, the workers, and in words what keeps us from knowing."""
+    if not app.is_cluster:
+        return {}, [], None
+    with app.cluster() as cluster:
+        workers = cluster.store.workers()
+        try:
+            return cluster.depths(), workers, None
+        except BrokerUnavailable as error:
+            return {}, workers, str(error)

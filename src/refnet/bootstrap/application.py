@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 
 from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine, shown, sqlite_file
 from refnet.adapters.database.lock import one_at_work, one_on_server
 from refnet.adapters.database.migrate import open_at_head
@@ -22,7 +23,8 @@ from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.domain.crawl import Limits
 from refnet.domain.errors import ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
-from refnet.pipeline.doctor import Probe
+from refnet.domain.workers import WORKERS, WorkerReport
+from refnet.pipeline.doctor import Probe, look_at_workers
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience
 from refnet.ports import Pace, Progress
@@ -30,6 +32,7 @@ from refnet.settings import Settings
 
 if TYPE_CHECKING:
     from refnet.adapters.semantic_scholar import SemanticScholar
+    from refnet.bootstrap.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,69 @@ class Application:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """The same, at the present schema, and with what a dead process left running freed."""
+        """The same, at the present schema, and with what a dead process left running freed. In a cluster nobody is
+        alone: the workers do the work.
+        """
+        if self.is_cluster:
+            open_at_head(self.engine)
+            yield
+            return
         with self.alone():
             open_at_head(self.engine)
             self.store.free_all()
             yield
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether workers do the work."""
+        return self.settings.broker_url is not None
+
+    @contextmanager
+    def cluster(self) -> Iterator[Cluster]:
+        """The same as a cluster, whose connections to the broker are closed at the end."""
+        from refnet.bootstrap.cluster import cluster
+
+        with cluster(self.settings) as opened:
+            yield opened
+
     def probes(self) -> list[Probe]:
         """What the doctor looks at."""
         from refnet.adapters.probes import look_at_database, look_at_vault
 
+        cluster = [("broker", self._look_at_broker), ("workers", self._look_at_workers)] if self.is_cluster else []
         return [
             ("database", lambda: look_at_database(self.engine)),
+            *cluster,
             ("semantic scholar", self._look_at_source),
             ("vault", lambda: look_at_vault(self.vault())),
         ]
+
+    def look_at_worker(self, name: str) -> str:
+        """What its main process last said of a worker. Raises ConfigurationError with what is wrong."""
+        found = [worker for worker in self._workers() if name in (worker.name, worker.name.partition("@")[0])]
+        if not found:
+            raise ConfigurationError(
+                f"No worker {name} has said anything to the database in the last quarter of an hour."
+            )
+        return look_at_workers(found)
+
+    def _look_at_workers(self) -> str:
+        found = self._workers()
+        for kind in WORKERS:
+            if not any(worker.lives and kind.queue in worker.queues for worker in found):
+                raise ConfigurationError(
+                    f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
+                )
+        return look_at_workers(found)
+
+    def _workers(self) -> list[WorkerReport]:
+        # A cluster's store alone knows of workers.
+        return self.store.workers() if isinstance(self.store, ClusterStore) else []
+
+    def _look_at_broker(self) -> str:
+        with self.cluster() as cluster:
+            waiting = cluster.depths()
+        return "answers; waiting " + ", ".join(f"{queue} {number:,}" for queue, number in waiting.items())
 
     def _look_at_source(self) -> str:
         from refnet.adapters.probes import look_at_source
@@ -190,12 +241,11 @@ class _Silent:
 def build(settings: Settings) -> Application:
     """Raises ConfigurationError for settings that do not go together."""
     url = database_url(settings.database)
-    if settings.broker_url is not None:
-        if url.get_backend_name() == "sqlite":
-            raise ConfigurationError(
-                "CELERY_BROKER_URL is set, but the database is an SQLite file, which several machines cannot share. "
-                "Set DATABASE_URL to PostgreSQL, or unset CELERY_BROKER_URL to work in this process alone."
-            )
-        raise ConfigurationError("This version works in one process only. Unset CELERY_BROKER_URL.")
+    if settings.broker_url is None:
+        engine = open_engine(url)
+        return Application(settings, engine, Store(engine))
+    from refnet.bootstrap.connections import connections
+
+    connections(settings)
     engine = open_engine(url)
-    return Application(settings, engine, Store(engine))
+    return Application(settings, engine, ClusterStore(engine))

@@ -1,0 +1,1 @@
+"""Celery as the queue of a cluster, mended where it loses, drops or disorders messages."""

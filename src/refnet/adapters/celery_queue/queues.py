@@ -1,0 +1,72 @@
+"""Queues, routes and priorities as Celery and the brokers take them, and how deep the queues are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from refnet.domain.workers import BY_QUEUE, DEAD_LETTERS, WORKERS
+
+#: The exchange through which RabbitMQ moves rejected messages.
+DEAD_LETTER_EXCHANGE = "dlx"
+#: The direct queue of one worker, to which its own main process sends canaries.
+CANARY_QUEUE = "refnet.canary.{}"
+
+#: All queues whose depth is of interest.
+QUEUES = (*BY_QUEUE, DEAD_LETTERS)
+ROUTES = {f"{kind.queue}.tasks.*": {"queue": kind.queue} for kind in WORKERS}
+
+
+def task_queues() -> tuple[Queue, ...]:
+    """The three queues. A message that a worker rejects goes on to `dlq`."""
+    return tuple(
+        Queue(
+            kind.queue,
+            Exchange(kind.queue),
+            routing_key=kind.queue,
+            queue_arguments={
+                "x-max-priority": kind.priority,
+                "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+                "x-dead-letter-routing-key": DEAD_LETTERS,
+            },
+        )
+        for kind in WORKERS
+    )
+
+
+def dead_letter_queue() -> Queue:
+    """Not among the task queues: a worker without -Q would consume it."""
+    return Queue(DEAD_LETTERS, Exchange(DEAD_LETTER_EXCHANGE), routing_key=DEAD_LETTERS)
+
+
+def canary_queue(worker: str) -> Queue:
+    """Gone with its worker."""
+    name = CANARY_QUEUE.format(worker)
+    return Queue(name, Exchange(""), routing_key=name, durable=False, auto_delete=True, max_length=10)
+
+
+def depths(connection: Any, names: tuple[str, ...] = QUEUES) -> dict[str, int]:
+    """Messages waiting in each queue, summed over priorities; 0 for a queue that does not exist yet.
+
+    `connection` is kombu's. Raises what its transport raises when the broker is away.
+    """
+    found: dict[str, int] = {}
+    for name in names:
+        # On RabbitMQ asking for a queue that is not there closes the channel.
+        channel = connection.channel()
+        try:
+            found[name] = channel.queue_declare(queue=name, passive=True).message_count
+        except connection.channel_errors:
+            found[name] = 0
+        finally:
+            _close(channel, connection)
+    return found
+
+
+def _close(channel: Any, connection: Any) -> None:
+    try:
+        channel.close()
+    except (OperationalError, *connection.connection_errors, *connection.channel_errors):
+        return

@@ -1,0 +1,340 @@
+"""The store as the workers of a cluster need it, beside what one process needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, func, select, update
+
+from refnet.adapters.database import crawls as crawl_rows
+from refnet.adapters.database import hints, ledger, record, stages, worker_rows
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.lock import shared_on_server, try_on_server
+from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace, vault_notes, vaults
+from refnet.adapters.database.store import Store
+from refnet.domain.crawl import Ask, Limits
+from refnet.domain.crawls import CrawlSeed, CrawlStage, NotesDue
+from refnet.domain.errors import LeaseLost
+from refnet.domain.jobs import DueJob, JobFate, JobState, Stage, Wave, choose_some
+from refnet.domain.notes import Baseline, Summary, WrittenNote
+from refnet.domain.papers import Direction
+from refnet.domain.workers import WorkerReport
+
+#: What stands before the revision of a vault whose notes are being written; no whole revision begins with it.
+_UNFINISHED = "~"
+_DEAD = (
+    *("stage", "paper_id", "state", "ask", "offset", "attempts", "losses", "faults", "due_at", "updated_at"),
+    "reason",
+)
+
+
+class ClusterStore(Store):
+    """Crawls that go through stages, hints, workers, and notes written by many processes at a time."""
+
+    def __init__(self, engine: Engine, *, clock: Clock = database_time) -> None:
+        super().__init__(engine, clock=clock)
+
+    # Crawls
+
+    def hand_over(
+        self,
+        key: str,
+        direction: Direction,
+        depth: int,
+        limit: int,
+        seeds: Sequence[CrawlSeed],
+        refresh_days: float | None,
+        *,
+        vault: str,
+        lang: str,
+        limits: Limits,
+    ) -> int:
+        """Make or extend a crawl that the workers do, and queue its first jobs; returns its id."""
+        with writing(self._engine) as connection:
+            record.take_turns(connection)
+            now = self._clock(connection)
+            before = None if refresh_days is None else now - refresh_days * 86_400
+            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before)
+            stages.hand_over(connection, crawl_id, vault, lang, now)
+            stages.advance(connection, crawl_id, limits.hub, now)
+            return crawl_id
+
+    def rewrite(self, crawl_id: int, vault: str, lang: str) -> None:
+        """Let the workers bring the notes of a crawl up to date."""
+        with writing(self._engine) as connection:
+            stages.hand_over(connection, crawl_id, vault, lang, self._clock(connection), CrawlStage.SUMMARIZE)
+
+    def go_on(self, limits: Limits) -> list[CrawlStage]:
+        """Queue what crawls need that have nothing left to do; the stages that they have come to."""
+        with reading(self._engine) as connection:
+            ready = stages.ready(connection)
+        reached: list[CrawlStage] = []
+        for crawl_id in ready:
+            with writing(self._engine) as connection:
+                record.take_turns(connection)
+                stage = stages.advance(connection, crawl_id, limits.hub, self._clock(connection))
+            if stage is not None:
+                reached.append(stage)
+        return reached
+
+    def stage(self, crawl_id: int) -> CrawlStage | None:
+        with reading(self._engine) as connection:
+            found = connection.execute(select(crawls.c.stage).where(crawls.c.id == crawl_id)).scalar()
+            return None if found is None else CrawlStage(found)
+
+    def stage_counts(self, crawl_id: int, stage: Stage) -> tuple[int, int]:
+        """Jobs of a stage of the papers of a crawl that are over, and all of them."""
+        with reading(self._engine) as connection:
+            over = func.count().filter(jobs.c.state.in_([JobState.DONE, JobState.DEAD]))
+            query = (
+                select(over, func.count())
+                .select_from(jobs)
+                .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
+                .where(crawl_papers.c.crawl_id == crawl_id, jobs.c.stage == stage)
+            )
+            done, of = connection.execute(query).one()
+            return done, of
+
+    def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int, vault: str) -> int:
+        """See `stages.add_by_hand`."""
+        with writing(self._engine) as connection:
+            record.take_turns(connection)
+            now = self._clock(connection)
+            return stages.add_by_hand(connection, paper_ids, depth, max_depth, vault, now)
+
+    def is_missing(self, paper_id: str) -> bool:
+        """Whether the source does not know a paper that was asked for by hand."""
+        with reading(self._engine) as connection:
+            query = (
+                select(func.count())
+                .select_from(crawl_papers)
+                .join(crawls, crawls.c.id == crawl_papers.c.crawl_id)
+                .where(
+                    crawls.c.key == stages.MANUAL,
+                    crawl_papers.c.paper_id == paper_id,
+                    crawl_papers.c.missing.is_(True),
+                )
+            )
+            return bool(connection.execute(query).scalar_one())
+
+    # Jobs
+
+    def enqueue(self, stage: Stage, paper_ids: Sequence[str]) -> None:
+        """Queue jobs of a stage that asks nobody."""
+        with writing(self._engine) as connection:
+            ledger.enqueue(connection, stage, dict.fromkeys(paper_ids, Ask.DETAILS), self._clock(connection))
+
+    def claim_some(self, stage: Stage, owner: str, most: int, *, lead: str | None = None, lease: float) -> Wave | None:
+        """Claim at most `most` jobs of a stage that asks nobody; the paper `lead` is among them where it is due."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            return ledger.claim(
+                connection,
+                owner,
+                now,
+                lambda due: choose_some(due, most, lead),
+                stage=stage,
+                lead=lead,
+                lease=lease,
+            )
+
+    def fate(self, stage: Stage, paper_id: str) -> JobFate | None:
+        """How it stands with a job; None where there is none."""
+        with reading(self._engine) as connection:
+            now = self._clock(connection)
+            row = connection.execute(
+                select(jobs).where(jobs.c.stage == stage, jobs.c.paper_id == paper_id)
+            ).one_or_none()
+            if row is None:
+                return None
+            return JobFate(JobState(row.state), max(0.0, row.due_at - now), row.reason)
+
+    def bury_by_hand(self, stage: Stage, paper_id: str, reason: str) -> None:
+        """Make a dead letter of what somebody asked for by hand and nobody can do."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            upsert(
+                connection,
+                jobs,
+                _DEAD,
+                [(stage, paper_id, JobState.DEAD, int(Ask.DETAILS), 0, 1, 0, 0, now, now, reason)],
+                f"(stage, paper_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, ask = excluded.ask, "
+                f"updated_at = excluded.updated_at WHERE jobs.state <> '{JobState.RUNNING}'",
+            )
+
+    def free_expired(self) -> int:
+        with writing(self._engine) as connection:
+            return ledger.free_expired(connection, self._clock(connection))
+
+    def free_owners(self, owners: Sequence[str]) -> int:
+        """Take back what these processes held, for they are gone."""
+        with writing(self._engine) as connection:
+            return ledger.free_owners(connection, owners, self._clock(connection))
+
+    def owners(self) -> list[str]:
+        """Who holds jobs at present."""
+        with reading(self._engine) as connection:
+            return worker_rows.owners(connection)
+
+    # Hints
+
+    def take_untold(self, stage: Stage, most: int, told_for: float) -> list[DueJob]:
+        with writing(self._engine) as connection:
+            return hints.take_untold(connection, stage, self._clock(connection), most, told_for)
+
+    def untell(self, found: Sequence[DueJob]) -> None:
+        with writing(self._engine) as connection:
+            hints.untell(connection, found)
+
+    def due_count(self, stage: Stage) -> int:
+        with reading(self._engine) as connection:
+            return hints.due_count(connection, stage, self._clock(connection))
+
+    def oldest_due(self) -> dict[Stage, float]:
+        with reading(self._engine) as connection:
+            return hints.oldest_due(connection, self._clock(connection))
+
+    def starts(self, host: str) -> int:
+        """Requests to a host that were ever started."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(pace.c.starts).where(pace.c.host == host)).scalar() or 0
+
+    # Summaries and notes
+
+    def record_summaries(self, wave: Wave, made: Mapping[str, Summary]) -> None:
+        """Keep summaries and settle their jobs; papers whose lease was lost are dropped."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            asks = ledger.held(connection, wave)
+            self._save_summaries(connection, {one: made[one] for one in made if one in asks}, now)
+            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+
+    def notes_due(self) -> list[NotesDue]:
+        with reading(self._engine) as connection:
+            return stages.notes_due(connection)
+
+    def vaults_due(self) -> list[str]:
+        """One paper each of the crawls whose notes are to be begun or ended."""
+        with reading(self._engine) as connection:
+            return [stages.first_member(connection, due.crawl_id) for due in stages.notes_due(connection)]
+
+    def begin_writing(
+        self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
+    ) -> None:
+        """Queue the notes of a vault, whose revision is `revision` when they are written."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            stages.begin_writing(connection, crawl_id, paper_ids, now)
+            connection.execute(
+                update(vaults)
+                .where(vaults.c.path == vault)
+                .values(revision=_UNFINISHED + revision, problems=list(problems))
+            )
+
+    def deleted_notes(self, vault: str) -> set[str]:
+        """Papers whose notes the reader deleted."""
+        with reading(self._engine) as connection:
+            query = select(vault_notes.c.paper_id).where(vault_notes.c.path == vault, vault_notes.c.deleted.is_(True))
+            return set(connection.execute(query).scalars())
+
+    def save_own_baselines(self, vault: str, baselines: Mapping[str, Baseline], wave: Wave) -> None:
+        """Keep baselines of notes that the wave is about to write, or has written.
+
+        Raises LeaseLost when not all of them are its own any more.
+        """
+        with writing(self._engine) as connection:
+            if not ledger.held(connection, wave).keys() >= baselines.keys():
+                raise LeaseLost("The lease of these notes ran out, and they went to somebody else.")
+            self._save_baselines(connection, vault, baselines)
+
+    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote]) -> None:
+        """Keep what became of notes, and settle their jobs."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            asks = ledger.held(connection, wave)
+            rows = [
+                (vault, paper_id, "{}", False, note.problem, json.dumps(list(note.conflicts)))
+                for paper_id, note in sorted(written.items())
+                if paper_id in asks
+            ]
+            upsert(
+                connection,
+                vault_notes,
+                ("path", "paper_id", "parts", "deleted", "problem", "conflicts"),
+                rows,
+                "(path, paper_id) DO UPDATE SET problem = excluded.problem, conflicts = excluded.conflicts",
+            )
+            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+
+    def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]:
+        """The notes of a vault are written: end the crawls that waited for them. Returns their ids.
+
+        A vault with a note that was left alone is looked at again the next time.
+        """
+        with writing(self._engine) as connection:
+            row = connection.execute(select(vaults).where(vaults.c.path == vault).with_for_update()).one_or_none()
+            if row is not None and crawl_id is None:
+                said = [*(row.problems or []), *problems]
+                whole = (row.revision or "").removeprefix(_UNFINISHED)
+                revision = "" if said or self._problems(connection, vault) else whole
+                connection.execute(
+                    update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said)
+                )
+            return stages.finish(connection, vault, self._clock(connection), crawl_id)
+
+    def note_problems(self, vault: str) -> list[str]:
+        """In words for the user, the files of a vault that were left as they are."""
+        with reading(self._engine) as connection:
+            said = connection.execute(select(vaults.c.problems).where(vaults.c.path == vault)).scalar() or []
+            return [*said, *self._problems(connection, vault)]
+
+    def note_conflicts(self, vault: str) -> list[tuple[str, str]]:
+        """Paper id and part where a reader's edit stands against something new."""
+        with reading(self._engine) as connection:
+            query = select(vault_notes.c.paper_id, vault_notes.c.conflicts).where(
+                vault_notes.c.path == vault, vault_notes.c.conflicts.is_not(None)
+            )
+            return sorted((row.paper_id, part) for row in connection.execute(query) for part in row.conflicts or ())
+
+    @contextmanager
+    def vault_turn(self, vault: str) -> Iterator[bool]:
+        """Whether this process may see to a vault as a whole; one at a time can."""
+        with try_on_server(self._engine, f"vault {vault}") as mine:
+            yield mine
+
+    @contextmanager
+    def sweeping(self) -> Iterator[bool]:
+        """Whether this process may sweep; one at a time can."""
+        with try_on_server(self._engine, "sweep") as mine:
+            yield mine
+
+    @contextmanager
+    def among_workers(self) -> Iterator[Callable[[], None]]:
+        """Be one of the processes that work on the database together; what is yielded raises when that is over.
+
+        Raises Busy where one works alone.
+        """
+        with shared_on_server(self._engine) as still_among:
+            yield still_among
+
+    # Workers
+
+    def report(self, worker: WorkerReport) -> None:
+        with writing(self._engine) as connection:
+            worker_rows.report(connection, worker, self._clock(connection))
+
+    def forget_worker(self, name: str) -> None:
+        with writing(self._engine) as connection:
+            worker_rows.forget(connection, name)
+
+    def forget_old_workers(self) -> None:
+        with writing(self._engine) as connection:
+            worker_rows.forget_old(connection, self._clock(connection))
+
+    def workers(self) -> list[WorkerReport]:
+        with reading(self._engine) as connection:
+            return worker_rows.read(connection, self._clock(connection))

@@ -1,0 +1,229 @@
+"""Crawls that a cluster works on: from stage to stage until the notes are written, and the crawl of papers by hand.
+
+A crawl goes through `crawl` (collecting), `summarize`, `name` (its papers get the names of their notes) and `write`.
+Whoever finds that nothing of a stage is left to do begins the next one, in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, update
+
+from refnet.adapters.database import ledger
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.crawls import LEAF_DEPTH
+from refnet.adapters.database.crawls import advance as advance_collecting
+from refnet.adapters.database.schema import (
+    crawl_papers,
+    crawl_seeds,
+    crawls,
+    jobs,
+    papers,
+    summaries,
+    vault_crawls,
+)
+from refnet.domain.crawl import Ask, wanted
+from refnet.domain.crawls import CrawlStage, CrawlState, NotesDue
+from refnet.domain.jobs import JobState, Stage
+from refnet.domain.papers import Direction
+
+#: The key of the crawl that papers fetched by hand belong to.
+MANUAL = "manual"
+#: A crawl of papers by hand has no limit but the numbers of the database.
+_NO_LIMIT = 2**31 - 1
+#: The number of the advisory lock under which that crawl is opened on PostgreSQL.
+_MAKING = 0x6D616E75616C
+
+
+def hand_over(
+    connection: Connection, crawl_id: int, vault: str, lang: str, now: float, stage: CrawlStage = CrawlStage.CRAWL
+) -> None:
+    """Give an opened crawl to the workers, who write its notes to `vault`."""
+    connection.execute(
+        update(crawls)
+        .where(crawls.c.id == crawl_id)
+        .values(stage=stage, vault=vault, lang=lang, state=CrawlState.RUNNING, updated_at=now)
+    )
+
+
+def ready(connection: Connection) -> list[int]:
+    """Crawls given to the workers that have nothing left to do at their stage, and so can go on to the next."""
+    member = and_(crawl_papers.c.crawl_id == crawls.c.id, crawl_papers.c.paper_id == jobs.c.paper_id)
+
+    def busy(stage: Stage) -> ColumnElement[bool]:
+        return exists(
+            select(jobs.c.id).join(crawl_papers, member).where(jobs.c.stage == stage, _open()).correlate(crawls)
+        )
+
+    query = select(crawls.c.id).where(
+        crawls.c.state == CrawlState.RUNNING,
+        or_(
+            and_(crawls.c.stage == CrawlStage.CRAWL, ~busy(Stage.CRAWL)),
+            and_(crawls.c.stage == CrawlStage.SUMMARIZE, ~busy(Stage.SUMMARIZE)),
+        ),
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> CrawlStage | None:
+    """Queue what the crawl needs next; the stage that it has come to, None where it is finished or stopped."""
+    row = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one_or_none()
+    if row is None or row.state != CrawlState.RUNNING or row.stage is None:
+        return None
+    stage = CrawlStage(row.stage)
+    if stage is CrawlStage.CRAWL and not advance_collecting(connection, crawl_id, hub, now):
+        ledger.enqueue(connection, Stage.SUMMARIZE, dict.fromkeys(unsummarized(connection, crawl_id), Ask.DETAILS), now)
+        stage = _set(connection, crawl_id, CrawlStage.SUMMARIZE, now)
+    if stage is CrawlStage.SUMMARIZE and not _has_open(connection, crawl_id, Stage.SUMMARIZE):
+        stage = _set(connection, crawl_id, CrawlStage.NAME, now)
+    return stage
+
+
+def notes_due(connection: Connection) -> list[NotesDue]:
+    """Crawls whose papers are to be named, and crawls all of whose notes are written."""
+    query = (
+        select(crawls.c.id, crawls.c.stage, crawls.c.vault, crawls.c.lang)
+        .where(
+            crawls.c.state == CrawlState.RUNNING,
+            crawls.c.vault.is_not(None),
+            crawls.c.stage.in_([CrawlStage.NAME, CrawlStage.WRITE]),
+        )
+        .order_by(crawls.c.id)
+    )
+    found = [NotesDue(row.id, CrawlStage(row.stage), row.vault, row.lang or "en") for row in connection.execute(query)]
+    return [due for due in found if due.stage is CrawlStage.NAME or not _writing(connection, due.vault)]
+
+
+def first_member(connection: Connection, crawl_id: int) -> str:
+    """A paper of the crawl, "" where it has none."""
+    query = select(func.min(crawl_papers.c.paper_id)).where(crawl_papers.c.crawl_id == crawl_id)
+    return connection.execute(query).scalar() or ""
+
+
+def begin_writing(connection: Connection, crawl_id: int, paper_ids: Sequence[str], now: float) -> None:
+    """Queue the notes of a vault; the crawl waits until they are written."""
+    ledger.enqueue(connection, Stage.GENERATE, dict.fromkeys(paper_ids, Ask.DETAILS), now)
+    _set(connection, crawl_id, CrawlStage.WRITE, now)
+
+
+def finish(connection: Connection, vault: str, now: float, crawl_id: int | None = None) -> list[int]:
+    """End the crawls whose notes are all in the vault; where `crawl_id` is given, that one."""
+    which = crawls.c.stage == CrawlStage.WRITE if crawl_id is None else crawls.c.id == crawl_id
+    done = connection.execute(
+        update(crawls)
+        .where(crawls.c.state == CrawlState.RUNNING, crawls.c.vault == vault, which)
+        .values(state=CrawlState.FINISHED, stage=None, updated_at=now)
+        .returning(crawls.c.id)
+    )
+    return sorted(done.scalars())
+
+
+def add_by_hand(
+    connection: Connection,
+    paper_ids: Sequence[str],
+    depth: int | None,
+    max_depth: int,
+    vault: str,
+    now: float,
+) -> int:
+    """Make papers members of the crawl `manual` and queue what is to be asked of them; returns the crawl's id.
+
+    `depth` None expands nothing. What is stored already is not asked for again.
+    """
+    crawl_id = _open_manual(connection, max_depth, vault, now)
+    place = LEAF_DEPTH if depth is None or depth >= max_depth else depth
+    ids = sorted(set(paper_ids))
+    upsert(
+        connection,
+        crawl_seeds,
+        ("crawl_id", "paper_id", "position", "input"),
+        [(crawl_id, paper_id, 0, paper_id) for paper_id in ids],
+        "DO NOTHING",
+    )
+    upsert(
+        connection,
+        crawl_papers,
+        ("crawl_id", "paper_id", "depth", "rank", "missing"),
+        [(crawl_id, paper_id, place, 0, False) for paper_id in ids],
+        """(crawl_id, paper_id) DO UPDATE SET missing = false, depth = CASE
+            WHEN excluded.depth < crawl_papers.depth THEN excluded.depth ELSE crawl_papers.depth END""",
+    )
+    # Nobody waits for others by hand: the job is there at once, whatever else the crawl is at.
+    stored = set(
+        connection.execute(
+            select(papers.c.paper_id).where(papers.c.paper_id.in_(ids), papers.c.fetched_at.is_not(None))
+        ).scalars()
+    )
+    ask = wanted(place, max_depth, Direction.BOTH)
+    ledger.enqueue(connection, Stage.CRAWL, {one: ask for one in ids if one not in stored}, now)
+    return crawl_id
+
+
+def _open_manual(connection: Connection, max_depth: int, vault: str, now: float) -> int:
+    if connection.dialect.name == "postgresql":
+        # Two that find no such crawl would both make it.
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+    row = connection.execute(select(crawls.c.id).where(crawls.c.key == MANUAL).with_for_update()).one_or_none()
+    values = {
+        "direction": Direction.BOTH.value,
+        "depth": max_depth,
+        "limit": _NO_LIMIT,
+        "state": CrawlState.RUNNING,
+        "stage": CrawlStage.CRAWL,
+        "vault": vault,
+        "lang": "en",
+        "updated_at": now,
+    }
+    if row is not None:
+        connection.execute(update(crawls).where(crawls.c.id == row.id).values(**values))
+        return int(row.id)
+    made = connection.execute(insert(crawls).values(key=MANUAL, created_at=now, **values).returning(crawls.c.id))
+    return int(made.scalar_one())
+
+
+def _set(connection: Connection, crawl_id: int, stage: CrawlStage, now: float) -> CrawlStage:
+    connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(stage=stage, updated_at=now))
+    return stage
+
+
+def _open() -> ColumnElement[bool]:
+    # No plain column, so that each member's job is looked up by its own key; see `crawls._open_jobs`.
+    return jobs.c.state.concat("").in_([JobState.QUEUED, JobState.RUNNING])
+
+
+def _has_open(connection: Connection, crawl_id: int, stage: Stage) -> bool:
+    query = (
+        select(jobs.c.id)
+        .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
+        .where(crawl_papers.c.crawl_id == crawl_id, jobs.c.stage == stage, _open())
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _writing(connection: Connection, vault: str) -> bool:
+    """Whether notes of a vault are still to be written."""
+    query = (
+        select(jobs.c.id)
+        .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
+        .join(vault_crawls, vault_crawls.c.crawl_id == crawl_papers.c.crawl_id)
+        .where(vault_crawls.c.path == vault, jobs.c.stage == Stage.GENERATE, _open())
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def unsummarized(connection: Connection, crawl_id: int) -> list[str]:
+    """Collected papers of a crawl that have something to go by, and no summary made since they were last fetched."""
+    query = (
+        select(papers.c.paper_id)
+        .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
+        .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
+        .where(
+            crawl_papers.c.crawl_id == crawl_id,
+            crawl_papers.c.missing.is_(False),
+            papers.c.fetched_at.is_not(None),
+            papers.c.tldr.is_not(None) | papers.c.abstract.is_not(None),
+            summaries.c.paper_id.is_(None) | (summaries.c.made_at < papers.c.fetched_at),
+        )
+    )
+    return sorted(connection.execute(query).scalars())

@@ -1,0 +1,187 @@
+"""The composition root of a cluster: what its workers, and those who give them work, are made of."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.celery_queue.announcer import CeleryAnnouncer
+from refnet.adapters.celery_queue.application import create_app
+from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.engine import database_url, open_engine
+from refnet.adapters.database.pace import DatabasePace
+from refnet.adapters.signing_keys import signing_keys
+from refnet.adapters.vault import FolderVault
+from refnet.bootstrap.connections import connections
+from refnet.domain.crawl import Limits
+from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLimited
+from refnet.domain.jobs import Stage
+from refnet.pipeline.cluster import ClusterWorker, summarize_wave
+from refnet.pipeline.lease import Lease
+from refnet.pipeline.map_on_cluster import Follower
+from refnet.pipeline.map_papers import Mapper
+from refnet.pipeline.offline import OfflineRunner
+from refnet.pipeline.patience import Patience
+from refnet.pipeline.runner import Runner
+from refnet.pipeline.vault_turns import VaultWorker
+from refnet.settings import Settings
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from sqlalchemy import Engine
+
+#: Summaries and notes that one task makes at the most.
+MOST_SUMMARIES, MOST_NOTES = 200, 100
+#: Seconds that a task waits for its turn with the source; after a longer pause it comes again.
+LONGEST_WAIT = 10.0
+#: Seconds for which the source is left alone after it refused the key twice.
+REFUSED = 600.0
+
+
+@dataclass
+class Cluster:
+    """The processes of a cluster meet here: its database, and its broker by way of `celery`.
+
+    Nothing is connected until it is used, and everything belongs to the process that made it.
+    """
+
+    settings: Settings
+    engine: Engine
+    celery: Celery
+
+    @cached_property
+    def store(self) -> ClusterStore:
+        return ClusterStore(self.engine)
+
+    @cached_property
+    def keys(self) -> tuple[bytes, ...]:
+        given = self.settings.signing_keys
+        return signing_keys(None if given is None else given.get_secret_value(), self.settings.data_dir)
+
+    @cached_property
+    def announcer(self) -> CeleryAnnouncer:
+        return CeleryAnnouncer(self.celery, self.keys)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(ids=self.settings.batch_ids)
+
+    @property
+    def host(self) -> str:
+        """The source's host, as the pace is kept for it."""
+        return urlsplit(self.settings.source_url).netloc.rpartition("@")[2]
+
+    def own_output_dir(self) -> str:
+        return str(FolderVault(self.settings.output_dir).path)
+
+    def output_dir(self) -> str:
+        """Where notes go: what the generators say, else this process's own OUTPUT_DIR."""
+        said = {worker.output_dir for worker in self.store.workers() if worker.lives and worker.output_dir}
+        own = self.own_output_dir()
+        return own if own in said or not said else min(said)
+
+    def depths(self) -> dict[str, int]:
+        """Messages that wait in each queue, summed over priorities. Raises BrokerUnavailable."""
+        return self.announcer.depths()
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self.celery.close()
+
+    def follower(self, mapper: Mapper) -> Follower:
+        """What hands a crawl to the workers and follows it."""
+        return Follower(self.store, self.announcer, mapper, self.host, self.settings.outage_seconds)
+
+    def worker(self, passing: tuple[type[Exception], ...]) -> ClusterWorker:
+        """What a process of a worker does its work with. `passing` are the exceptions that a time limit raises."""
+        from refnet.adapters.semantic_scholar import SemanticScholar
+
+        settings, store = self.settings, self.store
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        pace = DatabasePace(
+            self.engine,
+            self.host,
+            settings.requests_per_second,
+            adaptive=settings.key is None,
+            waiting=_refuse_long_waits,
+        )
+        source = SemanticScholar(
+            settings.source_url,
+            api_key=settings.key,
+            pace=pace,
+            contact=settings.contact,
+            limits=self.limits,
+            timeout=settings.request_seconds,
+        )
+        summarizer = AbstractSummarizer()
+        vault = VaultWorker(store, FolderVault(settings.output_dir), settings.note_names)
+        return ClusterWorker(
+            store=store,
+            crawler=Runner(
+                store,
+                source,
+                pace,
+                _WorkersPatience(pace),
+                owner=owner,
+                backoff=1.0 / settings.requests_per_second,
+                holding=lambda wave: Lease(store, wave),
+                passing=passing,
+                paused=pace.paused,
+            ),
+            summarizer=OfflineRunner(
+                store,
+                Stage.SUMMARIZE,
+                lambda wave, lease: summarize_wave(store, summarizer, wave, lease),
+                owner=owner,
+                most=MOST_SUMMARIES,
+                passing=passing,
+            ),
+            generator=OfflineRunner(store, Stage.GENERATE, vault.write, owner=owner, most=MOST_NOTES, passing=passing),
+            vault=vault,
+            announcer=self.announcer,
+            limits=self.limits,
+            max_depth=settings.max_depth,
+            vault_path=self.output_dir(),
+        )
+
+
+def open_cluster(settings: Settings, celery: Celery | None = None) -> Cluster:
+    """Raises ConfigurationError for settings that do not go together."""
+    found = connections(settings)
+    return Cluster(settings, open_engine(database_url(settings.database)), celery or create_app(lambda: found))
+
+
+@contextmanager
+def cluster(settings: Settings, celery: Celery | None = None) -> Iterator[Cluster]:
+    """A cluster whose connections are closed at the end."""
+    opened = open_cluster(settings, celery)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+class _WorkersPatience(Patience):
+    """Workers never give up: a source that is away is asked again, one that refuses the key after a long pause."""
+
+    def __init__(self, pace: DatabasePace) -> None:
+        super().__init__(float("inf"), float("inf"))
+        self._pace = pace
+
+    def refused(self, error: CredentialsRejected) -> None:
+        try:
+            super().refused(error)
+        except (CredentialsRejected, ConfigurationError):
+            self._pace.failed(RateLimited(str(error), retry_after=REFUSED))
+
+
+def _refuse_long_waits(seconds: float) -> None:
+    if seconds > LONGEST_WAIT:
+        raise RateLimited(f"Semantic Scholar is left alone for {seconds:.0f} s more.", retry_after=seconds)

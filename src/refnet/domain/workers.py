@@ -1,0 +1,101 @@
+"""The worker table: what kinds of workers there are, and what each may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refnet.domain.jobs import Stage
+
+#: Resident kilobytes after which a worker's child is replaced, measured after each task.
+MOST_KILOBYTES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """One row of the table. Limits are in seconds: at the soft one a task is stopped and retried, at the hard one its
+    process is killed.
+
+    `priority` is the highest that a message in the queue can have; the queue with the highest comes first.
+    Source: the design document, sections 3.2, 5.2 and 7.2.
+    """
+
+    queue: str
+    stage: Stage
+    concurrency: int
+    max_tasks_per_child: int
+    soft_time_limit: int
+    time_limit: int
+    autoscale: tuple[int, int]
+    priority: int
+
+
+#: In the order in which a worker of several queues takes them.
+WORKERS: tuple[WorkerKind, ...] = (
+    WorkerKind("crawler", Stage.CRAWL, 4, 1000, 300, 600, (4, 2), 10),
+    WorkerKind("summarizer", Stage.SUMMARIZE, 2, 100, 600, 900, (2, 1), 5),
+    WorkerKind("generator", Stage.GENERATE, 4, 1000, 120, 180, (4, 2), 3),
+)
+BY_QUEUE = {kind.queue: kind for kind in WORKERS}
+BY_STAGE = {kind.stage: kind for kind in WORKERS}
+#: Where messages go that cannot be worked on.
+DEAD_LETTERS = "dlq"
+#: How many processes a worker of all queues has.
+ALL_CONCURRENCY = 4
+
+#: Seconds for which a worker with a free slot may leave work, and for which one may not be heard of.
+UNHEALTHY_AFTER = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker's main process says of it.
+
+    `output_dir` is where it writes notes, if it does. `reason` says what is wrong, None where nothing is; it has been
+    so for `idle_for` seconds. `unseen_for` is the age of the report, in seconds.
+    """
+
+    name: str
+    pid: int
+    queues: tuple[str, ...]
+    output_dir: str | None
+    slots: int
+    running: int
+    idle_for: float = 0.0
+    reason: str | None = None
+    unseen_for: float = 0.0
+
+    @property
+    def lives(self) -> bool:
+        return self.unseen_for <= UNHEALTHY_AFTER
+
+    @property
+    def fault(self) -> str | None:
+        """In words, what is wrong with the worker."""
+        if not self.lives:
+            return (
+                f"{self.name} has not been heard of for {self.unseen_for:.0f} s: it was killed, or is cut off from the "
+                "database. Start it again; it is forgotten after a quarter of an hour."
+            )
+        if self.reason is not None:
+            return (
+                f"{self.name} does not consume: {self.reason} for {self.idle_for:.0f} s with a slot free. Check that it "
+                "reaches the broker, then restart it."
+            )
+        return None
+
+
+def idle_reason(
+    *, running: int, slots: int, quiet_for: float, canary_for: float | None, due_for: float | None
+) -> tuple[str, float] | None:
+    """Why a worker counts as not consuming, and the seconds for which it has been so; None where it is well.
+
+    It received nothing for `quiet_for` seconds, its own canary has been on its way for `canary_for`, the oldest due job
+    of its queues waits for `due_for`; all in seconds, None where there is none. Without a free slot nothing is wrong.
+    """
+    if running >= slots or quiet_for <= UNHEALTHY_AFTER:
+        return None
+    if canary_for is not None and canary_for > UNHEALTHY_AFTER:
+        return "its own canary has been waiting in its queue", canary_for
+    if due_for is not None and due_for > UNHEALTHY_AFTER:
+        return "work that is due has been waiting", min(due_for, quiet_for)
+    return None

@@ -1,0 +1,196 @@
+"""The Celery tasks. Each is one hint of the ledger's, or what somebody asks for by hand."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.utils.time import get_exponential_backoff_interval
+
+from refnet.adapters.celery_queue import hint_mark
+from refnet.domain.errors import HeldElsewhere, LeaseLost, RefnetError, Stopped, TransientError
+from refnet.domain.jobs import MOST_ATTEMPTS, MOST_TRIES, Stage
+from refnet.domain.workers import BY_STAGE
+from refnet.entrypoints.celery import process
+from refnet.entrypoints.celery.application import app
+from refnet.entrypoints.celery.watch import install
+
+__all__ = ["app"]
+
+install(app)
+
+logger = logging.getLogger(__name__)
+
+#: Longest wait between two tries, in seconds.
+LONGEST = 600
+#: Papers that one call may name; the arguments of a task are one message.
+MOST_BY_HAND = 100_000
+
+
+class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
+    """A task of a stage: its limits are those of the worker table, whichever worker runs it."""
+
+    abstract = True
+    stage: Stage
+    #: Seconds before a retry that nobody has a better figure for; doubled each time, jittered. Source: the design
+    #: document, section 4.
+    retry_backoff_max = LONGEST
+
+    def again(self, error: RefnetError, due_in: float = 0.0, *, counted: bool) -> BaseException:
+        """What to raise so that the task runs again: it shows as RETRY, and the ledger says when it is due.
+
+        Whether an attempt is charged is the ledger's, too: an outage counts nowhere.
+        """
+        if not counted:
+            self.request.retries -= 1
+        wait: float = due_in or get_exponential_backoff_interval(
+            1, max(0, self.request.retries), LONGEST, full_jitter=True
+        )
+        countdown = min(float(LONGEST), max(wait, 0.5) * random.uniform(1.0, 1.1))
+        retry: BaseException = self.retry(exc=error, countdown=countdown, max_retries=None, throw=False)
+        return retry
+
+
+class CrawlerTask(StageTask):
+    """Collects papers: ten attempts of its own, since three lose papers where one request in three fails."""
+
+    abstract = True
+    stage = Stage.CRAWL
+    max_retries = MOST_ATTEMPTS
+
+
+class OfflineTask(StageTask):
+    """Works on what is collected: once, and three times more."""
+
+    abstract = True
+    max_retries = MOST_TRIES - 1
+
+
+class SummarizerTask(OfflineTask):
+    abstract = True
+    stage = Stage.SUMMARIZE
+
+
+class GeneratorTask(OfflineTask):
+    abstract = True
+    stage = Stage.GENERATE
+
+
+def _task(celery: Celery, base: type[StageTask], name: str) -> Callable[[Callable[..., Any]], Any]:
+    kind = BY_STAGE[base.stage]
+    made: Callable[[Callable[..., Any]], Any] = celery.task(
+        bind=True, base=base, name=name, soft_time_limit=kind.soft_time_limit, time_limit=kind.time_limit
+    )
+    return made
+
+
+@_task(app, CrawlerTask, "crawler.tasks.fetch_paper_metadata")
+def fetch_paper_metadata(self: CrawlerTask, paper_id: str, depth: int = 0) -> dict[str, Any]:
+    """Fetch a paper and what is due beside it; by hand, expand it while `depth` is less than MAX_DEPTH."""
+    if _is_hint(self, paper_id):
+        return _work(self, paper_id)
+    return _by_hand(self, lambda: {"paper_id": process.worker().fetch(paper_id, _depth(depth))})
+
+
+@_task(app, CrawlerTask, "crawler.tasks.batch_process_papers")
+def batch_process_papers(self: CrawlerTask, paper_ids: list[str], depth: int | None = None) -> dict[str, Any]:
+    """Queue many papers, each once; they are expanded only where a depth is given."""
+    given: object = paper_ids
+    if not isinstance(given, list) or len(given) > MOST_BY_HAND:
+        raise RefnetError(f"paper_ids has to be a list of at most {MOST_BY_HAND:,} ids.")
+
+    def run() -> dict[str, Any]:
+        found, refused = process.worker().fetch_all(paper_ids, None if depth is None else _depth(depth))
+        return {"papers": found, "refused": refused}
+
+    return _by_hand(self, run)
+
+
+@_task(app, SummarizerTask, "summarizer.tasks.summarize_pdf")
+def summarize_pdf(self: SummarizerTask, paper_id: str) -> dict[str, Any]:
+    """Summarise a collected paper, and what is due beside it."""
+    if _is_hint(self, paper_id):
+        return _work(self, paper_id)
+    return _by_hand(self, lambda: {"paper_id": process.worker().summarize(paper_id)})
+
+
+@_task(app, GeneratorTask, "generator.tasks.generate_markdown")
+def generate_markdown(self: GeneratorTask, paper_id: str) -> dict[str, Any]:
+    """Write the note of a collected paper, and what is due beside it."""
+    if _is_hint(self, paper_id):
+        return _work(self, paper_id)
+
+    def run() -> dict[str, Any]:
+        found, note = process.worker().generate(paper_id)
+        return {"paper_id": found, "note": note}
+
+    return _by_hand(self, run)
+
+
+@app.task(bind=True, name="health_check", ignore_result=False)
+def health_check(self: Any) -> dict[str, Any]:
+    """Shows that work is taken: who took it, and when."""
+    return {
+        "status": "healthy",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "worker": self.request.hostname,
+    }
+
+
+@app.task(name="process_failed_tasks")
+def process_failed_tasks() -> dict[str, Any]:
+    """Log the dead letters and count them."""
+    letters = process.cluster().store.dead_letters()
+    for letter in letters:
+        logger.warning("dead letter %d: %s %s: %s", letter.id, letter.stage, letter.paper_id, letter.reason)
+    return {"status": "success", "dead": len(letters)}
+
+
+def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
+    """Do what a hint says is due. Nothing may be: the hint was doubled, late, or another worker was faster."""
+    try:
+        fate = process.worker().work(task.stage, paper_id)
+    except SoftTimeLimitExceeded as error:
+        raise task.again(RefnetError("It took longer than its worker allows."), counted=True) from error
+    except (TransientError, Stopped) as error:
+        raise task.again(error, counted=False) from error
+    if fate is None:
+        return {"status": "success", "paper_id": paper_id, "papers": 0}
+    if fate.buried and fate.error is not None:
+        raise fate.error
+    if fate.error is not None and not isinstance(fate.error, LeaseLost):
+        raise task.again(fate.error, fate.due_in, counted=fate.charged)
+    return {"status": "success", "paper_id": paper_id, "papers": len(fate.wave.jobs)}
+
+
+def _by_hand(task: StageTask, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"status": "success", **run()}
+    except SoftTimeLimitExceeded as error:
+        raise task.again(RefnetError("It took longer than its worker allows."), counted=True) from error
+    except HeldElsewhere as error:
+        raise task.again(error, error.retry_after or 0.0, counted=False) from error
+    except (TransientError, Stopped) as error:
+        raise task.again(error, counted=False) from error
+
+
+def _is_hint(task: StageTask, paper_id: str) -> bool:
+    """Whether the ledger sent this. A mark of another key still is a hint, which can do no harm; but it is told."""
+    headers: dict[str, object] | None = task.request.headers
+    found = (headers or {}).get(hint_mark.HEADER)
+    if found is None:
+        return False
+    if not hint_mark.is_marked(process.cluster().keys, found, task.name, task.request.id, paper_id):
+        logger.warning("A hint carries the mark of another key: REFNET_SIGNING_KEYS must be the same on all machines.")
+    return True
+
+
+def _depth(depth: object) -> int:
+    if isinstance(depth, bool) or not isinstance(depth, int) or not 0 <= depth <= 1_000:
+        raise RefnetError(f"depth has to be a number from 0, not {str(depth)[:50]!r}.")
+    return depth

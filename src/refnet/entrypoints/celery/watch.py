@@ -1,0 +1,211 @@
+"""What a worker's main process sees to while its children work: the sweep, and whether the worker consumes."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from celery.worker import state
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue, depths
+from refnet.domain.errors import Busy, ConfigurationError, RefnetError
+from refnet.domain.workers import BY_QUEUE, WorkerReport, idle_reason
+from refnet.entrypoints.celery import process
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two sweeps, and between two canaries.
+SWEEP_EVERY, CANARY_EVERY = 5.0, 15.0
+#: The name of the message by which a worker tries its own queue; no task has it, and no child sees it.
+CANARY = "refnet.canary"
+
+
+class Pulse:
+    """When the worker last received something, and since when its canary has been on its way."""
+
+    def __init__(self) -> None:
+        self._received = time.monotonic()
+        self._sent: float | None = None
+
+    def received(self, *_: object, **__: object) -> None:
+        self._received = time.monotonic()
+
+    def canary_sent(self) -> None:
+        if self._sent is None:
+            self._sent = time.monotonic()
+
+    def canary_received(self) -> None:
+        self._sent = None
+        self.received()
+
+    @property
+    def quiet_for(self) -> float:
+        return time.monotonic() - self._received
+
+    @property
+    def canary_for(self) -> float | None:
+        return None if self._sent is None else time.monotonic() - self._sent
+
+
+pulse = Pulse()
+
+
+class Canary(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
+    """Lets the worker consume a queue of its own; what comes there never reaches a child."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        dead_letter_queue()(consumer.connection.default_channel).declare()
+        consumer.strategies[CANARY] = self._on_canary
+        consumer.task_consumer.add_queue(canary_queue(consumer.hostname))
+        consumer.task_consumer.consume()
+
+    @staticmethod
+    def _on_canary(_message: Any, _payload: Any, ack: Any, _reject: Any, _callbacks: Any, **_: Any) -> None:
+        pulse.canary_received()
+        ack(logger, ())
+
+
+class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
+    """A thread of the main process that lives as long as the worker, with or without a broker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, worker: Any) -> None:
+        from refnet.adapters.database.migrate import open_at_head
+
+        try:
+            cluster = process.cluster()
+            open_at_head(cluster.engine)
+        except ConfigurationError as error:
+            logger.critical("%s", error)
+            raise SystemExit(2) from error
+        except RefnetError as error:
+            logger.warning("%s The worker goes on, and tries again.", error)
+        self._thread = threading.Thread(target=self._run, args=(worker,), name="watch", daemon=True)
+        self._thread.start()
+
+    def stop(self, worker: Any) -> None:
+        del worker
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5.0)
+
+    terminate = stop
+
+    def _run(self, worker: Any) -> None:
+        store = process.cluster().store
+        while not self._ended.is_set():
+            try:
+                with store.among_workers() as still_among:
+                    watching = Watching(worker)
+                    while not self._ended.is_set():
+                        still_among()
+                        watching.look()
+                        self._ended.wait(SWEEP_EVERY)
+                    store.forget_worker(worker.hostname)
+            except Busy as error:
+                logger.critical("%s", error)
+            except RefnetError as error:
+                logger.warning("%s", error)
+            self._ended.wait(SWEEP_EVERY)
+
+
+class Watching:
+    """One look after another at the ledger and at the worker itself."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        self._cluster = process.cluster()
+        self._queues = tuple(sorted(worker.app.amqp.queues.consume_from))
+        self._stages = [BY_QUEUE[queue].stage for queue in self._queues if queue in BY_QUEUE]
+        output = str(self._cluster.own_output_dir()) if "generator" in self._queues else None
+        self._report = WorkerReport(worker.hostname, os.getpid(), self._queues, output, 0, 0)
+        self._next_canary = 0.0
+
+    def look(self) -> None:
+        """Raises what the store raises."""
+        from refnet.pipeline.sweep import free_dead, process_lives, sweep
+
+        cluster = self._cluster
+        if time.monotonic() >= self._next_canary:
+            self._next_canary = time.monotonic() + CANARY_EVERY
+            self._send_canary()
+        free_dead(cluster.store, socket.gethostname(), process_lives)
+        self._tell()
+        sweep(cluster.store, cluster.announcer, cluster.limits)
+
+    def _tell(self) -> None:
+        due = self._cluster.store.oldest_due()
+        slots = getattr(self._worker.pool, "num_processes", None) or self._worker.concurrency
+        running = len(state.active_requests)
+        found = idle_reason(
+            running=running,
+            slots=slots,
+            quiet_for=pulse.quiet_for,
+            canary_for=pulse.canary_for,
+            due_for=max((due[stage] for stage in self._stages if stage in due), default=None),
+        )
+        reason, idle_for = found or (None, 0.0)
+        if reason is not None:
+            logger.error("This worker does not consume: %s for %.0f s.", reason, idle_for)
+        report = self._report
+        self._cluster.store.report(
+            WorkerReport(report.name, report.pid, report.queues, report.output_dir, slots, running, idle_for, reason)
+        )
+
+    def _send_canary(self) -> None:
+        queue = canary_queue(self._worker.hostname)
+        pulse.canary_sent()
+        try:
+            with self._worker.app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.2)
+                if depths(connection, (queue.name,))[queue.name]:
+                    return  # the last one is still there
+                self._worker.app.amqp.Producer(connection).publish(
+                    [[], {}, {}],
+                    headers={"task": CANARY, "id": CANARY},
+                    exchange="",
+                    routing_key=queue.name,
+                    serializer="json",
+                    retry=False,
+                )
+        except (OperationalError, RedisError, OSError) as error:
+            logger.warning("The broker does not answer (%s).", type(error).__name__)
+
+
+def install(app: Celery) -> None:
+    """Add to an application what its workers need."""
+    app.steps["worker"].add(Watch)
+    app.steps["consumer"].add(Canary)
+    signals.task_received.connect(pulse.received, weak=False)
+    signals.worker_init.connect(_load_before_fork, weak=False)
+    signals.worker_before_create_process.connect(_freeze, weak=False)
+
+
+def _load_before_fork(**_: object) -> None:
+    """What every child needs is loaded once, and shared."""
+    import psycopg  # noqa: F401
+
+    import refnet.adapters.semantic_scholar
+    import refnet.bootstrap.cluster  # noqa: F401
+
+
+def _freeze(**_: object) -> None:
+    """Objects made so far are left alone by the children's collector, so that their pages stay shared."""
+    gc.collect()
+    gc.freeze()

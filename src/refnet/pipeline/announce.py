@@ -1,0 +1,71 @@
+"""Telling workers that work is due: after it is committed, a bounded number of messages, the weightiest first.
+
+A message is a hint and nothing more. It may be lost, doubled or late: the ledger knows what is due, and the sweep of the
+workers tells of it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from refnet.domain.errors import TransientError
+from refnet.domain.jobs import DueJob, Stage
+
+#: Messages that may wait in a queue before no more are sent.
+MOST_WAITING = 64
+#: Seconds after which a hint counts as lost: where none waits in the queue any more, and where some do.
+LOST_AFTER, LOST_BEHIND_OTHERS = 5.0, 120.0
+#: A task does many jobs where many are due, so for so many of them one more hint is enough.
+FEW = 50
+#: The priority of a hint that some vault is to be seen to.
+VAULT_PRIORITY = 3
+
+
+class Announcer(Protocol):
+    """Sends hints to workers. Both methods raise BrokerUnavailable, soon, when the broker is away."""
+
+    def waiting(self, stage: Stage) -> int:
+        """Messages in the queue of a stage."""
+
+    def send(self, stage: Stage, due: Sequence[DueJob]) -> None: ...
+
+
+class HintStore(Protocol):
+    """The part of the store that knows what is due, and what was told."""
+
+    def take_untold(self, stage: Stage, most: int, told_for: float) -> list[DueJob]: ...
+
+    def untell(self, found: Sequence[DueJob]) -> None: ...
+
+    def due_count(self, stage: Stage) -> int: ...
+
+    def vaults_due(self) -> list[str]:
+        """Papers each of a crawl whose notes are to be begun or ended."""
+
+
+def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage)) -> int:
+    """Tell of what is due and nobody was told of; returns the number of messages.
+
+    Raises BrokerUnavailable: then nobody counts as told, and the next call tells.
+    """
+    return sum(_announce(store, announcer, stage) for stage in stages)
+
+
+def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
+    due = store.due_count(stage)
+    vaults = store.vaults_due() if stage is Stage.GENERATE else []
+    if not due and not vaults:
+        return 0
+    waiting = announcer.waiting(stage)
+    room = min(MOST_WAITING - waiting, 1 + due // FEW)
+    found = store.take_untold(stage, room, LOST_BEHIND_OTHERS if waiting else LOST_AFTER) if due and room > 0 else []
+    extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in vaults] if not waiting and not found else []
+    if not found and not extra:
+        return 0
+    try:
+        announcer.send(stage, [*found, *extra])
+    except TransientError:
+        store.untell(found)
+        raise
+    return len(found) + len(extra)

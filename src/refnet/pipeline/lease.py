@@ -1,0 +1,72 @@
+"""Holding claimed jobs while they are worked on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from refnet.domain.errors import LeaseLost, RefnetError
+from refnet.domain.jobs import Wave
+
+#: Seconds for which a claim holds unless it is renewed; what a killed worker held is claimed again after it.
+LEASE = 45.0
+
+
+class LeaseStore(Protocol):
+    """The part of the store that keeps leases."""
+
+    def renew(self, wave: Wave, lease: float) -> None: ...
+
+
+class Lease:
+    """A wave's lease, renewed by a thread of this process for as long as the context lasts.
+
+    A process that was stopped meanwhile finds its lease lost when it goes on: `check` raises LeaseLost then, and a
+    write that is about to be made must not be made.
+    """
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        wave: Wave,
+        seconds: float = LEASE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._wave = wave
+        self._seconds = seconds
+        self._clock = clock
+        self._until = clock() + seconds
+        self._lost = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises LeaseLost where the jobs may be somebody else's by now."""
+        if self._lost or self._clock() >= self._until:
+            raise LeaseLost("The lease of this work ran out, and it went to somebody else.")
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self._seconds / 3):
+            asked = self._clock()
+            try:
+                self._store.renew(self._wave, self._seconds)
+            except LeaseLost:
+                self._lost = True
+                return
+            except RefnetError:
+                continue  # the database is away: the lease runs on, and `check` tells when it is over
+            self._until = asked + self._seconds

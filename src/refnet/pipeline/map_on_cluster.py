@@ -1,0 +1,165 @@
+"""The main job where workers do it: hand it over, and follow it to its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from refnet.domain.crawl import Limits
+from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
+from refnet.domain.errors import BrokerUnavailable, OutageTooLong, StoreUnavailable
+from refnet.domain.jobs import Stage
+from refnet.domain.papers import Direction
+from refnet.domain.workers import BY_STAGE, WorkerReport
+from refnet.pipeline.announce import Announcer, HintStore, announce
+from refnet.pipeline.generate import VaultReport
+from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest, MapStore
+
+#: Seconds between two looks at a crawl that the workers do, and between two tries to tell them of it.
+LOOK_EVERY, TELL_EVERY = 0.3, 5.0
+#: Which workers a crawl needs at each of its stages.
+_NEEDED = {
+    CrawlStage.CRAWL: Stage.CRAWL,
+    CrawlStage.SUMMARIZE: Stage.SUMMARIZE,
+    CrawlStage.NAME: Stage.GENERATE,
+    CrawlStage.WRITE: Stage.GENERATE,
+}
+
+
+class SharedStore(MapStore, HintStore, Protocol):
+    """The part of the store by which work is given to workers and followed."""
+
+    def hand_over(
+        self,
+        key: str,
+        direction: Direction,
+        depth: int,
+        limit: int,
+        seeds: Sequence[CrawlSeed],
+        refresh_days: float | None,
+        *,
+        vault: str,
+        lang: str,
+        limits: Limits,
+    ) -> int: ...
+
+    def stage(self, crawl_id: int) -> CrawlStage | None: ...
+
+    def stage_counts(self, crawl_id: int, stage: Stage) -> tuple[int, int]: ...
+
+    def starts(self, host: str) -> int: ...
+
+    def workers(self) -> list[WorkerReport]: ...
+
+    def note_problems(self, vault: str) -> list[str]: ...
+
+    def note_conflicts(self, vault: str) -> list[tuple[str, str]]: ...
+
+    def deleted_notes(self, vault: str) -> set[str]: ...
+
+
+@dataclass(slots=True)
+class Follower:
+    """Watches a crawl that workers do. `patience` is how long nothing may move before it stops watching, in seconds."""
+
+    store: SharedStore
+    announcer: Announcer
+    mapper: Mapper
+    host: str
+    patience: float
+    clock: Callable[[], float] = time.monotonic
+
+    def map(self, request: MapRequest, vault: str) -> MapReport:
+        """Resolve the seeds here, let the workers do the rest, and report. `vault` is where they write notes.
+
+        Raises ConfigurationError when no seed is resolved, OutageTooLong when nothing moved for too long.
+        """
+        before = self.store.starts(self.host)
+        resolution = self.mapper.resolve(request)
+        crawl_id = self.store.hand_over(
+            crawl_key((seed.paper_id for seed in resolution.seeds), request.direction),
+            request.direction,
+            request.depth,
+            request.limit,
+            resolution.seeds,
+            request.refresh_days,
+            vault=vault,
+            lang=request.lang,
+            limits=self.mapper.source.limits,
+        )
+        self.follow(crawl_id, before)
+        deleted = tuple(sorted(self.store.deleted_notes(vault)))
+        notes = VaultReport(
+            len(self.store.vault_papers(vault)) - len(deleted),
+            written=None,
+            conflicts=tuple(self.store.note_conflicts(vault)),
+            deleted=deleted,
+            problems=tuple(self.store.note_problems(vault)),
+        )
+        requests = {self.mapper.source.name: self.store.starts(self.host) - before}
+        return self.mapper.report(crawl_id, self.store.summary_count(crawl_id), notes, requests)
+
+    def follow(self, crawl_id: int, before: int) -> None:
+        """Until the crawl has ended. Raises OutageTooLong."""
+        progress = self.mapper.progress
+        moved, last, next_tell, told = self.clock(), None, 0.0, ""
+        try:
+            while True:
+                trouble = ""
+                try:
+                    state = self.store.crawl(crawl_id).state
+                    if state in (CrawlState.FINISHED, CrawlState.CANCELLED, CrawlState.FAILED):
+                        return
+                    now = self._show(crawl_id, before)
+                    if now != last:
+                        last, moved = now, self.clock()
+                    if self.clock() >= next_tell:
+                        next_tell = self.clock() + TELL_EVERY
+                        trouble = self._tell(crawl_id)
+                except StoreUnavailable as error:
+                    trouble = f"{error} Waiting for it."
+                if trouble and trouble != told:
+                    progress.say(trouble)
+                    told = trouble
+                if self.clock() - moved >= self.patience:
+                    raise OutageTooLong(
+                        f"Nothing has moved for {max(1, round((self.clock() - moved) / 60))} min. {told} What is collected "
+                        "is kept and the workers go on; run the same command later and it follows them."
+                    )
+                threading.Event().wait(LOOK_EVERY)
+        except KeyboardInterrupt:
+            progress.say("The workers go on with it; the same command follows them again.")
+            raise
+
+    def _show(self, crawl_id: int, before: int) -> tuple[object, ...]:
+        """Tell the user how far it is; what is returned changes when something moves."""
+        stage = self.store.stage(crawl_id) or CrawlStage.CRAWL
+        requests = self.store.starts(self.host) - before
+        if stage is CrawlStage.CRAWL:
+            found, collected = self.store.tally(crawl_id)
+            self.mapper.progress.show("collecting papers", found=found, collected=collected, requests=requests)
+            return stage, found, collected, requests
+        done, of = self.store.stage_counts(crawl_id, _NEEDED[stage])
+        self.mapper.progress.show(_PHASES[stage], notes=done, of=of)
+        return stage, done, of
+
+    def _tell(self, crawl_id: int) -> str:
+        """Tell the workers, should the sweep not have done so; what stands in the way, in words."""
+        try:
+            announce(self.store, self.announcer)
+        except BrokerUnavailable as error:
+            return f"{error} The work is queued and will be announced."
+        kind = BY_STAGE[_NEEDED[self.store.stage(crawl_id) or CrawlStage.CRAWL]]
+        if not any(worker.lives and kind.queue in worker.queues for worker in self.store.workers()):
+            return f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
+        return ""
+
+
+_PHASES = {
+    CrawlStage.SUMMARIZE: "summarising",
+    CrawlStage.NAME: "naming notes",
+    CrawlStage.WRITE: "writing notes",
+}

@@ -1,0 +1,143 @@
+"""Notes written by many workers: one at a time sees to a vault as a whole, all write notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from refnet.domain.crawls import CrawlStage, NotesDue
+from refnet.domain.errors import HeldElsewhere
+from refnet.domain.index_text import Census
+from refnet.domain.jobs import Wave
+from refnet.domain.notes import Baseline, WrittenNote
+from refnet.pipeline.generate import NoteWriting, revision, settle
+from refnet.pipeline.lease import Lease
+from refnet.pipeline.standing import Standing
+from refnet.ports import NoteStore, Vault
+
+#: Contents of notes looked at together for the index.
+_CHUNK = 500
+
+
+class SharedNoteStore(NoteStore, Protocol):
+    """The part of the store that workers write one vault together with."""
+
+    def vault_turn(self, vault: str) -> AbstractContextManager[bool]: ...
+
+    def notes_due(self) -> list[NotesDue]: ...
+
+    def begin_writing(
+        self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
+    ) -> None: ...
+
+    def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]: ...
+
+    def deleted_notes(self, vault: str) -> set[str]: ...
+
+    def save_own_baselines(self, vault: str, baselines: Mapping[str, Baseline], wave: Wave) -> None: ...
+
+    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote]) -> None: ...
+
+    def vault_language(self, vault: str) -> str: ...
+
+
+@dataclass(slots=True)
+class VaultWorker:
+    """Writes notes to one vault, together with others that do the same."""
+
+    store: SharedNoteStore
+    vault: Vault
+    style: str
+
+    @property
+    def key(self) -> str:
+        return str(self.vault.path)
+
+    def see_to_vault(self) -> bool:
+        """Begin and end what the crawls of this vault wait for; whether there was any of it.
+
+        Another worker that is at it already does it all.
+        """
+        if not any(due.vault == self.key for due in self.store.notes_due()):
+            return False
+        with self.store.vault_turn(self.key) as mine:
+            if not mine:
+                return False
+            # Once more: what was due may be done by now.
+            for due in self.store.notes_due():
+                if due.vault == self.key:
+                    self._begin(due) if due.stage is CrawlStage.NAME else self._end(due)
+        return True
+
+    def name(self, crawl_id: int) -> None:
+        """Count a crawl among those of the vault and give its papers their names, for a note that is wanted now.
+
+        Raises HeldElsewhere while another worker sees to the vault.
+        """
+        with self.store.vault_turn(self.key) as mine:
+            if not mine:
+                raise HeldElsewhere("Another worker sees to the vault.", retry_after=2.0)
+            lang = self.store.vault_language(self.key)
+            self.store.add_to_vault(self.key, crawl_id, lang)
+            settle(self.store, self.vault, lang=lang, style=self.style)
+
+    def write(self, wave: Wave, lease: Lease) -> None:
+        """Write the notes of a wave, as long as its lease holds, and settle its jobs."""
+        self.vault.prepare(tidy=False)
+        linked = self._linked()
+        ids = [paper_id for paper_id in wave.paper_ids if paper_id in linked]
+
+        def keep(baselines: Mapping[str, Baseline]) -> None:
+            self.store.save_own_baselines(self.key, baselines, wave)
+            lease.check()
+
+        standing = Standing(ids, linked, self._baselines(ids), set())
+        lang = self.store.vault_language(self.key)
+        writing = NoteWriting(self.store, self.vault, lang, standing, keep=keep)
+        for _ in writing.write_some(ids, linked, Census(lang)):
+            lease.check()
+        problems, conflicts = dict(writing.problems), writing.conflicts
+        self.store.record_notes(
+            wave,
+            self.key,
+            {
+                paper_id: WrittenNote(problems.get(paper_id), tuple(part for one, part in conflicts if one == paper_id))
+                for paper_id in ids
+            },
+        )
+
+    def _begin(self, due: NotesDue) -> None:
+        self.store.add_to_vault(self.key, due.crawl_id, due.lang)
+        standing, problems = settle(self.store, self.vault, lang=due.lang, style=self.style)
+        if problems is None:
+            self.store.end_writing(self.key, crawl_id=due.crawl_id)
+            return
+        gone = set(standing.deleted)
+        todo = [paper_id for paper_id in standing.ids if paper_id not in gone]
+        # Taken before the contents are read: what is stored meanwhile is for the next time.
+        at = revision(self.store, self.vault, due.lang)
+        self.store.begin_writing(due.crawl_id, self.key, todo, at, problems)
+
+    def _end(self, due: NotesDue) -> None:
+        self.vault.prepare()
+        linked = self._linked()
+        deleted = self.store.deleted_notes(self.key)
+        ids = [paper_id for paper_id in self.store.vault_papers(self.key) if paper_id in linked]
+        census = Census(due.lang, deleted=len(deleted))
+        for start in range(0, len(ids), _CHUNK):
+            for content in self.store.note_contents(self.key, ids[start : start + _CHUNK], linked):
+                census.add(content)
+        writing = NoteWriting(self.store, self.vault, due.lang, Standing(ids, linked, {}, set()))
+        writing.write_index(census)
+        self.store.end_writing(self.key, [problem for _, problem in writing.problems])
+
+    def _linked(self) -> dict[str, str]:
+        """The names of the notes that can be linked to: those that the reader has not deleted."""
+        gone = self.store.deleted_notes(self.key)
+        return {one: name for one, name in self.store.note_names(self.key).items() if one not in gone}
+
+    def _baselines(self, ids: Sequence[str]) -> dict[str, Baseline]:
+        found = self.store.baselines(self.key, ids)
+        return {paper_id: found.get(paper_id, Baseline({})) for paper_id in ids}
