@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 from tests.guard import sitecustomize as guard
+from tests.rabbitmq_server import RabbitServer, fresh_vhost, rabbitmq_program, running_rabbitmq
+from tests.redis_server import RedisServer, redis_program, redis_programs, running_redis
 from tests.servers import fresh_database, missing, postgres_binaries, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,18 +20,24 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Variables that refnet reads, or that change what it prints; the tests' own two stay.
 _OURS = (
     "ANTHROPIC_",
+    "AUTOSCALE_",
     "CELERY_",
+    "C_FORCE_ROOT",
     "DATABASE_URL",
     "FLOWER_",
+    "KOMBU_",
     "MAX_DEPTH",
     "OPENAI_",
     "OUTPUT_DIR",
     "REFNET_",
+    "REMAP_SIGTERM",
     "SEMANTIC_SCHOLAR_",
     "XDG_",
 )
 _PRINTING = ("CI", "CLICOLOR", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS")
 _TESTS_OWN = ("REFNET_REQUIRE_ALL", "REFNET_SHARED")
+_REDIS: list[Path | None] = [*redis_programs()] or [None]
+_NO_REDIS = "no Redis on this machine and none among the test dependencies"
 
 # Shared machines stall, so no deadline; where everything is required, a run must be the same as the last.
 settings.register_profile("refnet", deadline=None, derandomize=os.environ.get("REFNET_REQUIRE_ALL") == "1")
@@ -83,6 +91,48 @@ def postgres_url() -> Iterator[str]:
 def postgres_database(postgres_url: str) -> Iterator[str]:
     """An empty database of the test's own on that server: a SQLAlchemy URL."""
     with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(params=_REDIS)
+def each_redis(request: pytest.FixtureRequest) -> Path:
+    """The program of each Redis there is, the machine's and the wheel's: they may be of different versions."""
+    if request.param is None:
+        missing(_NO_REDIS)
+    assert isinstance(request.param, Path)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server that is ours for this run. A test that stops it or changes its settings starts its own."""
+    if redis_program() is None:
+        missing(_NO_REDIS)
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty Redis: its URL."""
+    with redis_server.client() as redis:
+        redis.flushall()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitServer]:
+    """A RabbitMQ server that is ours for this run. A test that stops it starts its own."""
+    if rabbitmq_program() is None:
+        missing("no RabbitMQ on this machine")
+    with running_rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitServer) -> Iterator[str]:
+    """An empty virtual host of the test's own on that server: its URL, with all rights."""
+    with fresh_vhost(rabbitmq_server) as url:
         yield url
 
 

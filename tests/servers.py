@@ -1,14 +1,20 @@
-"""Servers that the tests start themselves, from the machine's programs or those that a wheel brings."""
+"""Servers that the tests start themselves, from the machine's programs or those that a wheel brings: PostgreSQL.
+
+Here is too what `tests.redis_server` and `tests.rabbitmq_server` share with it.
+"""
 
 from __future__ import annotations
 
 import os
 import pwd
+import random
 import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -17,7 +23,7 @@ from typing import NoReturn
 
 import pytest
 
-_STARTS = 3  # between choosing a free port and listening on it, another process may take it
+STARTS = 3  # between choosing a free port and listening on it, another process may take it
 
 
 def missing(what: str) -> NoReturn:
@@ -25,6 +31,37 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("REFNET_REQUIRE_ALL") == "1":
         pytest.fail(f"{what}, and REFNET_REQUIRE_ALL=1 lets nothing be skipped", pytrace=False)
     pytest.skip(what)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on.
+
+    Below those that the system gives to outgoing connections (Linux from 32768, macOS from 49152): while a server is
+    down between two starts, nothing may take its port, not even a client of it that connects again and again.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on that port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ticks(timeout: float) -> Iterator[None]:
+    """Moments some milliseconds apart, until that many seconds are over."""
+    end = time.monotonic() + timeout
+    pause = threading.Event()
+    while time.monotonic() < end:
+        yield
+        pause.wait(0.01)
 
 
 def postgres_binaries() -> Path | None:
@@ -80,10 +117,8 @@ def fresh_database(server: str) -> Iterator[str]:
 
 
 def _start(binaries: Path, folder: Path, data: Path, owner: pwd.struct_passwd | None) -> int:
-    for attempt in range(1, _STARTS + 1):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+    for attempt in range(1, STARTS + 1):
+        port = free_port()
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
         start = [
@@ -102,7 +137,7 @@ def _start(binaries: Path, folder: Path, data: Path, owner: pwd.struct_passwd | 
         try:
             _run(binaries, folder, owner, start)
         except RuntimeError:
-            if attempt == _STARTS:
+            if attempt == STARTS:
                 raise
         else:
             return port
