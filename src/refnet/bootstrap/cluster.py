@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -94,6 +95,16 @@ class Cluster:
     def close(self) -> None:
         self.engine.dispose()
         self.celery.close()
+
+    def vault_for(self, wanted: Path | None) -> str:
+        """Where the workers write notes. Raises ConfigurationError where another folder is wanted."""
+        place = self.output_dir()
+        if wanted is not None and str(wanted) != place:
+            raise ConfigurationError(
+                f"The workers write notes to {place}, not to {wanted}. Leave out --vault, or start the generator workers "
+                "with another OUTPUT_DIR."
+            )
+        return place
 
     def follower(self, mapper: Mapper) -> Follower:
         """What hands a crawl to the workers and follows it."""

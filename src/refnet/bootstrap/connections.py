@@ -34,4 +34,4 @@ def connections(settings: Settings) -> Connections:
             "CELERY_BROKER_URL is set, but the database is an SQLite file, which several machines cannot share. "
             "Set DATABASE_URL to PostgreSQL, or unset CELERY_BROKER_URL to work in this process alone."
         )
-    return Connections(broker, url.render_as_string(hide_password=False), settings.data_dir)
+    return Connections(broker, url.render_as_string(hide_password=False))

@@ -16,6 +16,8 @@ from refnet.domain.jobs import DueJob, Stage
 MOST_WAITING = 64
 #: Seconds after which a hint counts as lost: where none waits in the queue any more, and where some do.
 LOST_AFTER, LOST_BEHIND_OTHERS = 5.0, 120.0
+#: The same for a hint that some vault is to be seen to. A vault that cannot be written is looked at again as often.
+VAULT_LOST_AFTER = 20.0
 #: A task does many jobs where many are due, so for so many of them one more hint is enough.
 FEW = 50
 #: The priority of a hint that some vault is to be seen to.
@@ -40,8 +42,8 @@ class HintStore(Protocol):
 
     def due_count(self, stage: Stage) -> int: ...
 
-    def vaults_due(self) -> list[str]:
-        """Papers each of a crawl whose notes are to be begun or ended."""
+    def take_vaults_due(self, told_for: float) -> list[str]:
+        """A paper each of the crawls whose notes are to be begun or ended, and nobody was told of."""
 
 
 def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage)) -> int:
@@ -53,14 +55,14 @@ def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = t
 
 
 def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
+    vaults = store.take_vaults_due(VAULT_LOST_AFTER) if stage is Stage.GENERATE else []
     due = store.due_count(stage)
-    vaults = store.vaults_due() if stage is Stage.GENERATE else []
     if not due and not vaults:
         return 0
     waiting = announcer.waiting(stage)
     room = min(MOST_WAITING - waiting, 1 + due // FEW)
     found = store.take_untold(stage, room, LOST_BEHIND_OTHERS if waiting else LOST_AFTER) if due and room > 0 else []
-    extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in vaults] if not waiting and not found else []
+    extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in vaults]
     if not found and not extra:
         return 0
     try:

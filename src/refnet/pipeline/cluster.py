@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from refnet.domain.crawl import Limits
@@ -32,6 +33,8 @@ from refnet.ports import CrawlStore, Summarizer
 MOST_STEPS = 20
 #: Seconds after which a paper that another worker holds is looked at again.
 LOOK_AGAIN = 2.0
+#: Seconds between two looks at what may begin, while work of the same stage is left.
+TELL_EVERY = 0.5
 #: The longest identifier that is looked at.
 _LONGEST = 500
 
@@ -44,6 +47,8 @@ class WorkerStore(CrawlStore, HintStore, Protocol):
     def papers(self, paper_ids: Sequence[str]) -> list[Paper]: ...
 
     def enqueue(self, stage: Stage, paper_ids: Sequence[str]) -> None: ...
+
+    def has_due(self, stage: Stage) -> bool: ...
 
     def fate(self, stage: Stage, paper_id: str) -> JobFate | None: ...
 
@@ -71,6 +76,7 @@ class ClusterWorker:
     limits: Limits
     max_depth: int
     vault_path: str
+    _told_at: float = field(default=float("-inf"), init=False)
 
     # What hints ask for
 
@@ -85,11 +91,14 @@ class ClusterWorker:
             fate = self.generator.step(lead)
             if fate is not None:
                 self.vault.see_to_vault()
-        self.go_on()
+        # While much is due the others know of it, and nothing can begin that waits for the end of it.
+        if time.monotonic() - self._told_at >= TELL_EVERY or not self.store.has_due(stage):
+            self.go_on()
         return fate
 
     def go_on(self) -> None:
         """Begin what can begin now that work is done, and tell workers of it. A broker that is away is told later."""
+        self._told_at = time.monotonic()
         reached = self.store.go_on(self.limits)
         if CrawlStage.SUMMARIZE in reached or CrawlStage.NAME in reached:
             self.store.tidy()

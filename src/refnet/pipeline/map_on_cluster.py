@@ -46,6 +46,8 @@ class SharedStore(MapStore, HintStore, Protocol):
         limits: Limits,
     ) -> int: ...
 
+    def rewrite(self, crawl_id: int, vault: str, lang: str) -> None: ...
+
     def stage(self, crawl_id: int) -> CrawlStage | None: ...
 
     def stage_counts(self, crawl_id: int, stage: Stage) -> tuple[int, int]: ...
@@ -91,16 +93,24 @@ class Follower:
             limits=self.mapper.source.limits,
         )
         self.follow(crawl_id, before)
+        requests = {self.mapper.source.name: self.store.starts(self.host) - before}
+        return self.mapper.report(crawl_id, self.store.summary_count(crawl_id), self._notes(vault), requests)
+
+    def write(self, crawl_id: int, vault: str, lang: str) -> VaultReport:
+        """Let the workers bring the notes of a vault up to date, beginning with those of a crawl."""
+        self.store.rewrite(crawl_id, vault, lang)
+        self.follow(crawl_id, self.store.starts(self.host))
+        return self._notes(vault)
+
+    def _notes(self, vault: str) -> VaultReport:
         deleted = tuple(sorted(self.store.deleted_notes(vault)))
-        notes = VaultReport(
+        return VaultReport(
             len(self.store.vault_papers(vault)) - len(deleted),
             written=None,
             conflicts=tuple(self.store.note_conflicts(vault)),
             deleted=deleted,
             problems=tuple(self.store.note_problems(vault)),
         )
-        requests = {self.mapper.source.name: self.store.starts(self.host) - before}
-        return self.mapper.report(crawl_id, self.store.summary_count(crawl_id), notes, requests)
 
     def follow(self, crawl_id: int, before: int) -> None:
         """Until the crawl has ended. Raises OutageTooLong."""
@@ -142,6 +152,9 @@ class Follower:
             found, collected = self.store.tally(crawl_id)
             self.mapper.progress.show("collecting papers", found=found, collected=collected, requests=requests)
             return stage, found, collected, requests
+        if stage is CrawlStage.NAME:
+            self.mapper.progress.show(_PHASES[stage])
+            return (stage,)
         done, of = self.store.stage_counts(crawl_id, _NEEDED[stage])
         self.mapper.progress.show(_PHASES[stage], notes=done, of=of)
         return stage, done, of

@@ -13,12 +13,11 @@ from refnet.domain.errors import (
     RefnetError,
     Stopped,
     StoreUnavailable,
-    TimeLimitReached,
     TransientError,
 )
 from refnet.domain.jobs import MOST_TRIES, Stage, Wave
 from refnet.pipeline.lease import LEASE, Lease
-from refnet.pipeline.runner import Fate, bug, half, trace_of
+from refnet.pipeline.runner import Fate, bug, half, too_long, trace_of
 
 #: Seconds until a job is tried again for the first time; the second time after twice as long, and so on. Source: the
 #: design document, section 4.2.
@@ -97,7 +96,7 @@ class OfflineRunner:
         try:
             self._work(wave, lease)
         except self._passing as error:
-            return self._failed(wave, _too_long(error))
+            return self._failed(wave, too_long(error))
         except LeaseLost as error:
             return Fate(wave, error)
         except StoreUnavailable:
@@ -139,7 +138,3 @@ class OfflineRunner:
 
 def _share(wave: Wave) -> int | None:
     return min((job.share for job in wave.jobs if job.share is not None), default=None)
-
-
-def _too_long(error: Exception) -> TimeLimitReached:
-    return TimeLimitReached(f"It took longer than its worker allows ({type(error).__name__}).")

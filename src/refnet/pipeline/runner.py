@@ -18,6 +18,7 @@ from refnet.domain.errors import (
     RequestTooLarge,
     SourceUnavailable,
     StoreUnavailable,
+    TimeLimitReached,
     TransientError,
 )
 from refnet.domain.jobs import MOST_ATTEMPTS, Wave
@@ -49,8 +50,8 @@ class Runner:
     """The one place where the fate of a job that asks the source is decided.
 
     `backoff` is the unit of the waits between the tries of a single paper, in seconds. `owner` names this process in
-    the ledger. `holding` is entered while a wave is worked on, and keeps its lease. What is in `passing` ends the work
-    from outside and is no fault of the papers: a time limit. `paused` tells the seconds for which jobs need not be
+    the ledger. `holding` is entered while a wave is worked on, and keeps its lease. What is in `passing` is raised from
+    outside where work takes too long: a time limit. `paused` tells the seconds for which jobs need not be
     tried after an outage; a process that waits by itself needs none.
     """
 
@@ -117,8 +118,8 @@ class Runner:
             return self._refused(wave, error)
         except RefnetError:
             raise
-        except self._passing:
-            raise
+        except self._passing as error:
+            return self._too_long(wave, error)
         except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
             return self._bug(wave, error)
         return Fate(wave)
@@ -235,6 +236,14 @@ class Runner:
             return self._bury(wave, error, str(error))
         return Fate(wave, error)
 
+    def _too_long(self, wave: Wave, error: Exception) -> Fate:
+        """A time limit ended the request: in company nobody knows whose fault it was, alone it is the paper's own."""
+        fault = too_long(error)
+        if wave.alone:
+            return self._charge(wave, fault)
+        self._store.release(wave, share=half(wave))
+        return Fate(wave, fault)
+
     def _bug(self, wave: Wave, error: Exception) -> Fate:
         """Nothing of this is expected: find the paper it is about, and bury that with the traceback."""
         fault = bug(error)
@@ -247,6 +256,11 @@ class Runner:
 def bug(error: Exception) -> RefnetError:
     """A fault of our own, as what is told of a dead letter."""
     return RefnetError(f"{type(error).__name__}: {error}")
+
+
+def too_long(error: Exception) -> TimeLimitReached:
+    """A time limit of the worker's, in words."""
+    return TimeLimitReached(f"It took longer than its worker allows ({type(error).__name__}).")
 
 
 def trace_of(error: Exception) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -50,11 +49,10 @@ _AMQP_OPTIONS: dict[str, Any] = {"confirm_publish": True, "connect_timeout": 3, 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """Where the application finds its broker and its results; `folder` is for what beat keeps."""
+    """Where the application finds its broker and its results."""
 
     broker_url: str
     database_url: str
-    folder: Path
 
 
 def create_app(read: Callable[[], Connections]) -> Celery:
@@ -81,6 +79,7 @@ def configuration(connections: Connections) -> dict[str, Any]:
         "broker_connection_timeout": 3,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # never give up; 0 would mean at once
+        "broker_channel_error_retry": True,  # a Redis that takes no writes for a while must not end a worker
         "result_backend": f"db+{connections.database_url}",
         "result_extended": True,
         "result_expires": RESULTS_KEPT,
@@ -122,7 +121,8 @@ def configuration(connections: Connections) -> dict[str, Any]:
                 "options": {"expires": HEALTH_CHECK_EVERY - 10},
             }
         },
-        "beat_schedule_filename": str(connections.folder / "celerybeat-schedule"),
+        # Keeps nothing on a disk: the one schedule there is begins anew without harm.
+        "beat_scheduler": "celery.beat:Scheduler",
     }
 
 

@@ -140,6 +140,7 @@ class ClusterStore(Store):
                 stage=stage,
                 lead=lead,
                 lease=lease,
+                look_at=most,
             )
 
     def fate(self, stage: Stage, paper_id: str) -> JobFate | None:
@@ -194,6 +195,10 @@ class ClusterStore(Store):
         with reading(self._engine) as connection:
             return hints.due_count(connection, stage, self._clock(connection))
 
+    def has_due(self, stage: Stage) -> bool:
+        with reading(self._engine) as connection:
+            return hints.has_due(connection, stage, self._clock(connection))
+
     def oldest_due(self) -> dict[Stage, float]:
         with reading(self._engine) as connection:
             return hints.oldest_due(connection, self._clock(connection))
@@ -217,10 +222,12 @@ class ClusterStore(Store):
         with reading(self._engine) as connection:
             return stages.notes_due(connection)
 
-    def vaults_due(self) -> list[str]:
-        """One paper each of the crawls whose notes are to be begun or ended."""
-        with reading(self._engine) as connection:
-            return [stages.first_member(connection, due.crawl_id) for due in stages.notes_due(connection)]
+    def take_vaults_due(self, told_for: float) -> list[str]:
+        """One paper each of the crawls whose notes are to be begun or ended, and nobody was told so in the last `told_for`
+        seconds. They count as told from now on.
+        """
+        with writing(self._engine) as connection:
+            return stages.take_notes_due(connection, self._clock(connection), told_for)
 
     def begin_writing(
         self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]

@@ -18,7 +18,7 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
-_REFUSED = re.compile(
+REFUSED = re.compile(
     r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied"
 )
 
@@ -174,7 +174,7 @@ def _translation(error: DBAPIError, engine: Engine) -> Exception:
     state = getattr(cause, "sqlstate", None) or ""
     if state.startswith("53100"):
         return StorageFull(f"No room is left on the server of {where}.")
-    if state.startswith("28") or state == "3D000" or (not state and _REFUSED.search(str(cause))):
+    if state.startswith("28") or state == "3D000" or (not state and REFUSED.search(str(cause))):
         return ConfigurationError(f"The database server refuses {where}: {_first_line(cause)}")
     if (
         error.connection_invalidated

@@ -47,6 +47,10 @@ def due_count(connection: Connection, stage: Stage, now: float) -> int:
     return connection.execute(select(func.count()).select_from(jobs).where(due(stage, now))).scalar_one()
 
 
+def has_due(connection: Connection, stage: Stage, now: float) -> bool:
+    return connection.execute(select(jobs.c.id).where(due(stage, now)).limit(1)).first() is not None
+
+
 def oldest_due(connection: Connection, now: float) -> dict[Stage, float]:
     """By stage with due jobs, the seconds for which the oldest of them has been due."""
     found: dict[Stage, float] = {}

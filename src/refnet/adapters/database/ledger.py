@@ -66,11 +66,12 @@ def claim(
     crawl_id: int | None = None,
     lead: str | None = None,
     lease: float | None = None,
+    look_at: int = LOOK_AT,
 ) -> Wave | None:
     """Claim the jobs that `choose` takes of those that are due, or None when nothing is.
 
     `lease` is in seconds; None holds the jobs until `free_all` is called, for the one process that works on an SQLite
-    file. Of many due jobs the paper `lead` is among those that `choose` sees.
+    file. Of many due jobs `choose` sees `look_at`, the paper `lead` and those with the smallest share among them.
     """
     if lease is not None:
         _take_turns(connection, stage)
@@ -81,11 +82,10 @@ def claim(
     if crawl_id is not None:
         member = and_(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.paper_id == jobs.c.paper_id)
         query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
-    elif lead is not None:
-        query = query.order_by(case((jobs.c.paper_id == lead, 0), else_=1), jobs.c.due_at, jobs.c.id)
     else:
-        query = query.order_by(jobs.c.due_at, jobs.c.id)
-    query = query.where(due(stage, now)).limit(LOOK_AT).with_for_update(skip_locked=True, of=jobs)
+        leads = [] if lead is None else [case((jobs.c.paper_id == lead, 0), else_=1)]
+        query = query.order_by(*leads, jobs.c.share.asc().nulls_last(), jobs.c.due_at, jobs.c.id)
+    query = query.where(due(stage, now)).limit(look_at).with_for_update(skip_locked=True, of=jobs)
     wave = choose([_job(row) for row in connection.execute(query).mappings()])
     if wave is None:
         return None

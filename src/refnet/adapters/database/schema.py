@@ -115,6 +115,8 @@ crawls = Table(
     #: where a cluster writes the notes, and the language of their headings
     Column("vault", Text),
     Column("lang", Text),
+    #: when workers were last told that its notes are to be begun or ended
+    Column("hinted_at", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
 )
@@ -259,7 +261,14 @@ workers = Table(
 celery_taskmeta = Table(
     "celery_taskmeta",
     metadata,
-    Column("id", Integer, Sequence("task_id_sequence", metadata=metadata), primary_key=True, autoincrement=True),
+    Column(
+        "id",
+        Integer,
+        # Old rows are removed, so numbers may come again when they are used up.
+        Sequence("task_id_sequence", maxvalue=2**31 - 1, cycle=True, metadata=metadata),
+        primary_key=True,
+        autoincrement=True,
+    ),
     Column("task_id", String(155), unique=True),
     Column("status", String(50)),
     Column("result", LargeBinary),

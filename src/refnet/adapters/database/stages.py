@@ -95,10 +95,16 @@ def notes_due(connection: Connection) -> list[NotesDue]:
     return [due for due in found if due.stage is CrawlStage.NAME or not _writing(connection, due.vault)]
 
 
-def first_member(connection: Connection, crawl_id: int) -> str:
-    """A paper of the crawl, "" where it has none."""
-    query = select(func.min(crawl_papers.c.paper_id)).where(crawl_papers.c.crawl_id == crawl_id)
-    return connection.execute(query).scalar() or ""
+def take_notes_due(connection: Connection, now: float, told_for: float) -> list[str]:
+    """A paper each of the crawls in `notes_due` of which nobody was told in the last `told_for` seconds."""
+    due = [found.crawl_id for found in notes_due(connection)]
+    nobody = or_(crawls.c.hinted_at.is_(None), crawls.c.hinted_at < now - told_for)
+    told = update(crawls).where(crawls.c.id.in_(due), nobody).values(hinted_at=now).returning(crawls.c.id)
+    first = select(func.min(crawl_papers.c.paper_id))
+    return [
+        connection.execute(first.where(crawl_papers.c.crawl_id == crawl_id)).scalar() or ""
+        for crawl_id in sorted(connection.execute(told).scalars())
+    ]
 
 
 def begin_writing(connection: Connection, crawl_id: int, paper_ids: Sequence[str], now: float) -> None:
@@ -183,7 +189,9 @@ def _open_manual(connection: Connection, max_depth: int, vault: str, now: float)
 
 
 def _set(connection: Connection, crawl_id: int, stage: CrawlStage, now: float) -> CrawlStage:
-    connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(stage=stage, updated_at=now))
+    connection.execute(
+        update(crawls).where(crawls.c.id == crawl_id).values(stage=stage, hinted_at=None, updated_at=now)
+    )
     return stage
 
 

@@ -13,7 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from refnet.adapters.celery_queue import hint_mark
-from refnet.domain.errors import HeldElsewhere, LeaseLost, RefnetError, Stopped, TransientError
+from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost, RefnetError, Stopped, TransientError
 from refnet.domain.jobs import MOST_ATTEMPTS, MOST_TRIES, Stage
 from refnet.domain.workers import BY_STAGE
 from refnet.entrypoints.celery import process
@@ -40,6 +40,8 @@ class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
     #: Seconds before a retry that nobody has a better figure for; doubled each time, jittered. Source: the design
     #: document, section 4.
     retry_backoff_max = LONGEST
+    #: Seconds until a task whose process was killed runs again; Celery's own three minutes would keep its sender waiting.
+    default_retry_delay = 5
 
     def again(self, error: RefnetError, due_in: float = 0.0, *, counted: bool) -> BaseException:
         """What to raise so that the task runs again: it shows as RETRY, and the ledger says when it is due.
@@ -157,8 +159,12 @@ def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
         fate = process.worker().work(task.stage, paper_id)
     except SoftTimeLimitExceeded as error:
         raise task.again(RefnetError("It took longer than its worker allows."), counted=True) from error
-    except (TransientError, Stopped) as error:
+    except TransientError as error:
         raise task.again(error, counted=False) from error
+    except (ConfigurationError, Stopped) as error:
+        # A vault that cannot be written, a full disk: the sweep tells of it again, until somebody has mended it.
+        logger.warning("%s", error)
+        return {"status": "waiting", "paper_id": paper_id, "reason": str(error)}
     if fate is None:
         return {"status": "success", "paper_id": paper_id, "papers": 0}
     if fate.buried and fate.error is not None:

@@ -123,13 +123,8 @@ def run_map(
 def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:
     """Let the workers do the job, into the vault that they write."""
     with app.at_work(), progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
-        place = Path(cluster.output_dir())
-        if vault is not None and app.vault(vault).path != place:
-            raise ConfigurationError(
-                f"The workers write notes to {place}, not to {app.vault(vault).path}. Leave out --vault, or start the "
-                "generator workers with another OUTPUT_DIR."
-            )
-        return cluster.follower(mapper).map(request, str(place)), place
+        place = cluster.vault_for(app.vault(vault).path if vault is not None else None)
+        return cluster.follower(mapper).map(request, place), Path(place)
 
 
 def _tell(report: MapReport, place: Path, *, as_json: bool, demo: bool, basis: str | None) -> int:

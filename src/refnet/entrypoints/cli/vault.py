@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from refnet.domain.errors import ConfigurationError
 from refnet.entrypoints.cli.output import print_json, progress, say
 from refnet.entrypoints.cli.start import application, opened
+
+if TYPE_CHECKING:
+    from refnet.bootstrap import Application
+    from refnet.pipeline.generate import VaultReport
 
 app = typer.Typer(
     help="The vault of notes.", epilog="Example: refnet vault check", no_args_is_help=True, rich_markup_mode=None
@@ -19,6 +23,7 @@ Folder = Annotated[
     Path | None,
     typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
 ]
+NOTHING = "Nothing is collected yet. Begin with: refnet map arXiv:2005.11401"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -35,13 +40,17 @@ def write(
     from refnet.pipeline.generate import VaultReport, write_vault
 
     found = application()
+    if found.is_cluster and not dry_run:
+        report, place = _on_cluster(found, vault)
+        _tell(report, place, dry_run=False, as_json=as_json)
+        return
     folder = found.vault(vault)
     with found.at_work(), progress() as shown:
         crawls = found.store.crawls()
         place = str(folder.path)
         is_new = not found.store.vault_crawls(place)
         if is_new and not crawls:
-            raise ConfigurationError("Nothing is collected yet. Begin with: refnet map arXiv:2005.11401")
+            raise ConfigurationError(NOTHING)
         if is_new and not dry_run:
             # The crawl is not counted among the vault's before the folder is known to be one that can be written.
             folder.prepare()
@@ -57,6 +66,20 @@ def write(
                 progress=lambda done, of: shown.show("writing notes", notes=done, of=of),
                 dry_run=dry_run,
             )
+    _tell(report, place, dry_run=dry_run, as_json=as_json)
+
+
+def _on_cluster(found: Application, vault: Path | None) -> tuple[VaultReport, str]:
+    """Let the workers write the notes, of all crawls that their vault holds, else of the latest."""
+    with found.at_work(), progress() as shown, found.mapper(shown) as mapper, found.cluster() as cluster:
+        place = cluster.vault_for(found.vault(vault).path if vault is not None else None)
+        held = found.store.vault_crawls(place) or [crawl.id for crawl in found.store.crawls()[:1]]
+        if not held:
+            raise ConfigurationError(NOTHING)
+        return cluster.follower(mapper).write(held[-1], place, found.store.vault_language(place)), place
+
+
+def _tell(report: VaultReport, place: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -71,8 +94,11 @@ def write(
             }
         )
         return
-    verb = "would be written" if dry_run else "written"
-    say(f"{report.notes:,} notes, {report.written:,} {verb}, {report.unchanged:,} as they were.")
+    if report.written is None:
+        say(f"{report.notes:,} notes, brought up to date by the workers.")
+    else:
+        verb = "would be written" if dry_run else "written"
+        say(f"{report.notes:,} notes, {report.written:,} {verb}, {report.unchanged:,} as they were.")
     for line in report.problems:
         say(f"  {line}")
     say(f"Vault: {place}", whole=True)

@@ -13,6 +13,7 @@ down_revision = "0001"
 def upgrade() -> None:
     for name in ("stage", "vault", "lang"):
         op.add_column("crawls", sa.Column(name, sa.Text()))
+    op.add_column("crawls", sa.Column("hinted_at", sa.Double()))
     op.add_column("jobs", sa.Column("hinted_at", sa.Double()))
     op.add_column("vault_notes", sa.Column("problem", sa.Text()))
     op.add_column("vault_notes", sa.Column("conflicts", sa.JSON()))
@@ -32,7 +33,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text()),
         sa.PrimaryKeyConstraint("name"),
     )
-    ids = sa.Sequence("task_id_sequence")
+    ids = sa.Sequence("task_id_sequence", maxvalue=2**31 - 1, cycle=True)
     if op.get_bind().dialect.name == "postgresql":
         op.execute(CreateSequence(ids, if_not_exists=True))
     op.create_table(

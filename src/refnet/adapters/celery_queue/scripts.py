@@ -1,0 +1,120 @@
+"""What Redis does in one step for the transport: fetch a message with its record, and move a recorded one.
+
+They never encode a message anew: what a client put into a queue is kept byte for byte, since cjson would turn empty
+lists into objects and round long numbers. They are not for a Redis cluster, where a script must be told every key.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha1
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+#: Seconds that a doorbell nobody answers is kept. One lost so costs a worker one more blocking wait, never a message.
+BELL_EXPIRES = 60
+#: Undecodable items that one fetch sets aside before it lets others have their turn.
+_GARBAGE_AT_ONCE = 100
+
+#: Takes the first message of the first list that holds any, and records it as kombu would.
+#:
+#: KEYS: `unacked`, `unacked_index`, the list for what cannot be decoded; then for each queue its doorbell and its list
+#: of priority 0. ARGV: the time; what stands between the names of queue and priority; the priorities, separated by
+#: spaces, the most urgent first; then for each queue its name in JSON. (The lists are named here because sending and
+#: encoding eleven names for each queue took half of a fetch's time.)
+#: Returns the number of the queue from 1, the tag under which the message is recorded, and the message; nil when there
+#: is none.
+#:
+#: The record names the queue itself, by the nameless exchange, so that it goes back there and nowhere else, whatever
+#: exchanges are bound. A tag already in use (somebody pushed a copy) gets the time behind it: neither record then
+#: overwrites the other. The doorbell is rung again while more is waiting, so that one ring wakes as many workers as
+#: there are messages.
+FETCH = f"""
+local function tag_of(item)
+  local ok, message = pcall(cjson.decode, item)
+  if not ok or type(message) ~= 'table' then return nil end
+  local properties = message.properties
+  if type(properties) ~= 'table' or type(properties.delivery_info) ~= 'table' then return nil end
+  local tag = properties.delivery_tag
+  if type(tag) == 'number' then return tostring(tag) end
+  if type(tag) == 'string' and tag ~= '' then return tag end
+  return nil
+end
+
+local now, between, priorities = ARGV[1], ARGV[2], ARGV[3]
+local garbage = 0
+for queue = 1, #ARGV - 3 do
+  local bell = KEYS[2 + 2 * queue]
+  local lists = {{}}
+  for priority in string.gmatch(priorities, '%S+') do
+    local base = KEYS[3 + 2 * queue]
+    lists[#lists + 1] = priority == '0' and base or base .. between .. priority
+  end
+  for list = 1, #lists do
+    local item = redis.call('RPOP', lists[list])
+    while item do
+      local tag = tag_of(item)
+      if tag then
+        if redis.call('HEXISTS', KEYS[1], tag) == 1 then tag = tag .. '.' .. now end
+        redis.call('ZADD', KEYS[2], now, tag)
+        redis.call('HSET', KEYS[1], tag, '[' .. item .. ', "", ' .. ARGV[3 + queue] .. ']')
+        if redis.call('EXISTS', unpack(lists, list)) > 0 then
+          redis.call('ZADD', bell, 0, 'rung')
+          redis.call('EXPIRE', bell, {BELL_EXPIRES})
+        end
+        return {{queue, tag, item}}
+      end
+      redis.call('LPUSH', KEYS[3], item)
+      garbage = garbage + 1
+      if garbage == {_GARBAGE_AT_ONCE} then
+        redis.call('ZADD', bell, 0, 'rung')
+        redis.call('EXPIRE', bell, {BELL_EXPIRES})
+        return false
+      end
+      item = redis.call('RPOP', lists[list])
+    end
+  end
+end
+return false
+"""
+
+#: Forgets the record of a message. Not by MULTI as kombu does: Redis 7 lets no transaction begin while it is full, so
+#: that nobody could empty it.
+#:
+#: KEYS: `unacked`, `unacked_index`. ARGV: the tag.
+ACKNOWLEDGE = """
+redis.call('ZREM', KEYS[2], ARGV[1])
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+
+#: Moves a recorded message into lists and rings for it, unless the record is gone: then somebody else has moved it.
+#:
+#: KEYS: `unacked`, `unacked_index`; then pairs of a list and its doorbell. ARGV: the tag, what to put into the lists,
+#: LPUSH for their far end or RPUSH for the end that is taken from next. Returns 1 when moved, else 0.
+MOVE = f"""
+local moved = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+if moved == 1 then
+  for list = 3, #KEYS, 2 do
+    redis.call(ARGV[3], KEYS[list], ARGV[2])
+    redis.call('ZADD', KEYS[list + 1], 0, 'rung')
+    redis.call('EXPIRE', KEYS[list + 1], {BELL_EXPIRES})
+  end
+end
+return moved
+"""
+
+
+@cache
+def digest(script: str) -> str:
+    """The name under which a server knows a script once it has run it."""
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def run(client: Any, script: str, keys: list[str], *arguments: Any) -> Any:
+    """What the script returns. Raises what redis-py does."""
+    try:
+        return client.evalsha(digest(script), len(keys), *keys, *arguments)
+    except NoScriptError:  # a new or restarted server
+        return client.eval(script, len(keys), *keys, *arguments)
