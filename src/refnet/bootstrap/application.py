@@ -126,6 +126,12 @@ class Application:
                 raise ConfigurationError(
                     f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
                 )
+        places = sorted({worker.output_dir for worker in found if worker.lives and worker.output_dir})
+        if len(places) > 1:
+            raise ConfigurationError(
+                f"The generator workers write notes to different folders: {', '.join(places)}. Give them all the same "
+                "OUTPUT_DIR."
+            )
         return look_at_workers(found)
 
     def _workers(self) -> list[WorkerReport]:

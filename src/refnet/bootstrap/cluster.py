@@ -26,7 +26,7 @@ from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLi
 from refnet.domain.jobs import Stage
 from refnet.pipeline.cluster import ClusterWorker, summarize_wave
 from refnet.pipeline.lease import Lease
-from refnet.pipeline.map_on_cluster import Follower
+from refnet.pipeline.map_on_cluster import Follower, elsewhere
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.patience import Patience
@@ -82,11 +82,11 @@ class Cluster:
     def own_output_dir(self) -> str:
         return str(FolderVault(self.settings.output_dir).path)
 
-    def output_dir(self) -> str:
-        """Where notes go: what the generators say, else this process's own OUTPUT_DIR."""
+    def output_dir(self) -> str | None:
+        """Where the generators that are at work write notes; None where there are none."""
         said = {worker.output_dir for worker in self.store.workers() if worker.lives and worker.output_dir}
         own = self.own_output_dir()
-        return own if own in said or not said else min(said)
+        return own if own in said else min(said, default=None)
 
     def depths(self) -> dict[str, int]:
         """Messages that wait in each queue, summed over priorities. Raises BrokerUnavailable."""
@@ -96,15 +96,12 @@ class Cluster:
         self.engine.dispose()
         self.celery.close()
 
-    def vault_for(self, wanted: Path | None) -> str:
-        """Where the workers write notes. Raises ConfigurationError where another folder is wanted."""
+    def vault_for(self, wanted: Path | None) -> str | None:
+        """Where notes are to go; None where the workers decide. Raises ConfigurationError where they write elsewhere."""
         place = self.output_dir()
-        if wanted is not None and str(wanted) != place:
-            raise ConfigurationError(
-                f"The workers write notes to {place}, not to {wanted}. Leave out --vault, or start the generator workers "
-                "with another OUTPUT_DIR."
-            )
-        return place
+        if wanted is not None and place is not None and str(wanted) != place:
+            raise ConfigurationError(elsewhere(place, str(wanted)))
+        return place if wanted is None else str(wanted)
 
     def follower(self, mapper: Mapper) -> Follower:
         """What hands a crawl to the workers and follows it."""
@@ -159,7 +156,6 @@ class Cluster:
             announcer=self.announcer,
             limits=self.limits,
             max_depth=settings.max_depth,
-            vault_path=self.output_dir(),
         )
 
 

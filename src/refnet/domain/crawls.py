@@ -29,11 +29,14 @@ class CrawlStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotesDue:
-    """A crawl whose notes a worker has to see to: its papers are to be named, or all its notes are written."""
+    """A crawl whose notes a worker has to see to: its papers are to be named, or all its notes are written.
+
+    `vault` None leaves it to the worker where they go.
+    """
 
     crawl_id: int
     stage: CrawlStage
-    vault: str
+    vault: str | None
     lang: str
 
 

@@ -54,7 +54,7 @@ class WorkerStore(CrawlStore, HintStore, Protocol):
 
     def record_summaries(self, wave: Wave, made: dict[str, Summary]) -> None: ...
 
-    def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int, vault: str) -> int: ...
+    def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int) -> int: ...
 
     def is_missing(self, paper_id: str) -> bool: ...
 
@@ -65,7 +65,7 @@ class WorkerStore(CrawlStore, HintStore, Protocol):
 
 @dataclass(slots=True)
 class ClusterWorker:
-    """The work of one process of a worker; `vault_path` is where the cluster's notes go."""
+    """The work of one process of a worker."""
 
     store: WorkerStore
     crawler: Runner
@@ -75,7 +75,6 @@ class ClusterWorker:
     announcer: Announcer
     limits: Limits
     max_depth: int
-    vault_path: str
     _told_at: float = field(default=float("-inf"), init=False)
 
     # What hints ask for
@@ -114,7 +113,7 @@ class ClusterWorker:
         keeps it from being done now: TransientError, HeldElsewhere.
         """
         paper_id = self._identified(text)
-        self.store.add_by_hand([paper_id], depth, self.max_depth, self.vault_path)
+        self.store.add_by_hand([paper_id], depth, self.max_depth)
         self._do(Stage.CRAWL, paper_id)
         if self.store.is_missing(paper_id):
             raise self._bury(Stage.CRAWL, paper_id, PaperNotFound(f"Semantic Scholar knows no paper {paper_id}."))
@@ -130,7 +129,7 @@ class ClusterWorker:
             except InvalidIdentifier:
                 refused.append(str(text)[:100])
         if found:
-            self.store.add_by_hand(list(found), depth, self.max_depth, self.vault_path)
+            self.store.add_by_hand(list(found), depth, self.max_depth)
             with suppress(BrokerUnavailable):
                 announce(self.store, self.announcer)
         return len(found), refused
@@ -150,7 +149,7 @@ class ClusterWorker:
         paper_id = self._collected(Stage.GENERATE, text)
         names = self.store.note_names(self.vault.key)
         if paper_id not in names:
-            self.vault.name(self.store.add_by_hand([paper_id], None, self.max_depth, self.vault_path))
+            self.vault.name(self.store.add_by_hand([paper_id], None, self.max_depth))
             names = self.store.note_names(self.vault.key)
         self.store.enqueue(Stage.GENERATE, [paper_id])
         self._do(Stage.GENERATE, paper_id)

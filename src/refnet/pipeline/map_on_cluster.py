@@ -10,7 +10,7 @@ from typing import Protocol
 
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
-from refnet.domain.errors import BrokerUnavailable, OutageTooLong, StoreUnavailable
+from refnet.domain.errors import BrokerUnavailable, ConfigurationError, OutageTooLong, StoreUnavailable
 from refnet.domain.jobs import Stage
 from refnet.domain.papers import Direction
 from refnet.domain.workers import BY_STAGE, WorkerReport
@@ -41,12 +41,14 @@ class SharedStore(MapStore, HintStore, Protocol):
         seeds: Sequence[CrawlSeed],
         refresh_days: float | None,
         *,
-        vault: str,
+        vault: str | None,
         lang: str,
         limits: Limits,
     ) -> int: ...
 
-    def rewrite(self, crawl_id: int, vault: str, lang: str) -> None: ...
+    def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None: ...
+
+    def vault_of(self, crawl_id: int) -> str | None: ...
 
     def stage(self, crawl_id: int) -> CrawlStage | None: ...
 
@@ -74,10 +76,11 @@ class Follower:
     patience: float
     clock: Callable[[], float] = time.monotonic
 
-    def map(self, request: MapRequest, vault: str) -> MapReport:
-        """Resolve the seeds here, let the workers do the rest, and report. `vault` is where they write notes.
+    def map(self, request: MapRequest, vault: str | None) -> tuple[MapReport, str]:
+        """Resolve the seeds here, let the workers do the rest; a report, and where the notes are.
 
-        Raises ConfigurationError when no seed is resolved, OutageTooLong when nothing moved for too long.
+        `vault` is where they shall be, None where the workers write them. Raises ConfigurationError when no seed is
+        resolved or the workers write elsewhere, OutageTooLong when nothing moved for too long.
         """
         before = self.store.starts(self.host)
         resolution = self.mapper.resolve(request)
@@ -94,13 +97,20 @@ class Follower:
         )
         self.follow(crawl_id, before)
         requests = {self.mapper.source.name: self.store.starts(self.host) - before}
-        return self.mapper.report(crawl_id, self.store.summary_count(crawl_id), self._notes(vault), requests)
+        place = self.store.vault_of(crawl_id) or ""
+        return (
+            self.mapper.report(crawl_id, self.store.summary_count(crawl_id), self._notes(place), requests),
+            place,
+        )
 
-    def write(self, crawl_id: int, vault: str, lang: str) -> VaultReport:
-        """Let the workers bring the notes of a vault up to date, beginning with those of a crawl."""
+    def write(self, crawl_id: int, vault: str | None, lang: str) -> tuple[VaultReport, str]:
+        """Let the workers bring the notes of a vault up to date, beginning with those of a crawl; what it holds then, and
+        where it is.
+        """
         self.store.rewrite(crawl_id, vault, lang)
         self.follow(crawl_id, self.store.starts(self.host))
-        return self._notes(vault)
+        place = self.store.vault_of(crawl_id) or ""
+        return self._notes(place), place
 
     def _notes(self, vault: str) -> VaultReport:
         deleted = tuple(sorted(self.store.deleted_notes(vault)))
@@ -166,9 +176,21 @@ class Follower:
         except BrokerUnavailable as error:
             return f"{error} The work is queued and will be announced."
         kind = BY_STAGE[_NEEDED[self.store.stage(crawl_id) or CrawlStage.CRAWL]]
-        if not any(worker.lives and kind.queue in worker.queues for worker in self.store.workers()):
+        workers = [worker for worker in self.store.workers() if worker.lives]
+        places, vault = {worker.output_dir for worker in workers} - {None}, self.store.vault_of(crawl_id)
+        if places and vault is not None and vault not in places:
+            raise ConfigurationError(elsewhere(min(filter(None, places)), vault))
+        if not any(kind.queue in worker.queues for worker in workers):
             return f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
         return ""
+
+
+def elsewhere(place: str, wanted: str) -> str:
+    """In words: notes are wanted in another folder than the workers write."""
+    return (
+        f"The workers write notes to {place}, not to {wanted}. Leave out --vault, or start the generator workers with "
+        "another OUTPUT_DIR."
+    )
 
 
 _PHASES = {

@@ -28,6 +28,8 @@ class SharedNoteStore(NoteStore, Protocol):
 
     def notes_due(self) -> list[NotesDue]: ...
 
+    def adopt(self, crawl_id: int, vault: str) -> None: ...
+
     def begin_writing(
         self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None: ...
@@ -60,16 +62,18 @@ class VaultWorker:
 
         Another worker that is at it already does it all.
         """
-        if not any(due.vault == self.key for due in self.store.notes_due()):
+        if not self._due():
             return False
         with self.store.vault_turn(self.key) as mine:
             if not mine:
                 return False
             # Once more: what was due may be done by now.
-            for due in self.store.notes_due():
-                if due.vault == self.key:
-                    self._begin(due) if due.stage is CrawlStage.NAME else self._end(due)
+            for due in self._due():
+                self._begin(due) if due.stage is CrawlStage.NAME else self._end(due)
         return True
+
+    def _due(self) -> list[NotesDue]:
+        return [due for due in self.store.notes_due() if due.vault in (None, self.key)]
 
     def name(self, crawl_id: int) -> None:
         """Count a crawl among those of the vault and give its papers their names, for a note that is wanted now.
@@ -109,6 +113,7 @@ class VaultWorker:
         )
 
     def _begin(self, due: NotesDue) -> None:
+        self.store.adopt(due.crawl_id, self.key)
         self.store.add_to_vault(self.key, due.crawl_id, due.lang)
         standing, problems = settle(self.store, self.vault, lang=due.lang, style=self.style)
         if problems is None:

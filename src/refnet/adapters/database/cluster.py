@@ -49,7 +49,7 @@ class ClusterStore(Store):
         seeds: Sequence[CrawlSeed],
         refresh_days: float | None,
         *,
-        vault: str,
+        vault: str | None,
         lang: str,
         limits: Limits,
     ) -> int:
@@ -63,7 +63,7 @@ class ClusterStore(Store):
             stages.advance(connection, crawl_id, limits.hub, now)
             return crawl_id
 
-    def rewrite(self, crawl_id: int, vault: str, lang: str) -> None:
+    def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None:
         """Let the workers bring the notes of a crawl up to date."""
         with writing(self._engine) as connection:
             stages.hand_over(connection, crawl_id, vault, lang, self._clock(connection), CrawlStage.SUMMARIZE)
@@ -99,7 +99,17 @@ class ClusterStore(Store):
             done, of = connection.execute(query).one()
             return done, of
 
-    def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int, vault: str) -> int:
+    def vault_of(self, crawl_id: int) -> str | None:
+        """Where the workers write the notes of a crawl; None while that is not settled."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(crawls.c.vault).where(crawls.c.id == crawl_id)).scalar()
+
+    def adopt(self, crawl_id: int, vault: str) -> None:
+        """Let the notes of a crawl go to `vault`, where nobody said where."""
+        with writing(self._engine) as connection:
+            stages.adopt(connection, crawl_id, vault)
+
+    def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int, vault: str | None = None) -> int:
         """See `stages.add_by_hand`."""
         with writing(self._engine) as connection:
             record.take_turns(connection)

@@ -37,9 +37,14 @@ _MAKING = 0x6D616E75616C
 
 
 def hand_over(
-    connection: Connection, crawl_id: int, vault: str, lang: str, now: float, stage: CrawlStage = CrawlStage.CRAWL
+    connection: Connection,
+    crawl_id: int,
+    vault: str | None,
+    lang: str,
+    now: float,
+    stage: CrawlStage = CrawlStage.CRAWL,
 ) -> None:
-    """Give an opened crawl to the workers, who write its notes to `vault`."""
+    """Give an opened crawl to the workers, who write its notes to `vault`, or where they will."""
     connection.execute(
         update(crawls)
         .where(crawls.c.id == crawl_id)
@@ -86,13 +91,14 @@ def notes_due(connection: Connection) -> list[NotesDue]:
         select(crawls.c.id, crawls.c.stage, crawls.c.vault, crawls.c.lang)
         .where(
             crawls.c.state == CrawlState.RUNNING,
-            crawls.c.vault.is_not(None),
             crawls.c.stage.in_([CrawlStage.NAME, CrawlStage.WRITE]),
         )
         .order_by(crawls.c.id)
     )
     found = [NotesDue(row.id, CrawlStage(row.stage), row.vault, row.lang or "en") for row in connection.execute(query)]
-    return [due for due in found if due.stage is CrawlStage.NAME or not _writing(connection, due.vault)]
+    return [
+        due for due in found if due.vault is None or due.stage is CrawlStage.NAME or not _writing(connection, due.vault)
+    ]
 
 
 def take_notes_due(connection: Connection, now: float, told_for: float) -> list[str]:
@@ -105,6 +111,12 @@ def take_notes_due(connection: Connection, now: float, told_for: float) -> list[
         connection.execute(first.where(crawl_papers.c.crawl_id == crawl_id)).scalar() or ""
         for crawl_id in sorted(connection.execute(told).scalars())
     ]
+
+
+def adopt(connection: Connection, crawl_id: int, vault: str) -> None:
+    """Let the notes of a crawl go to `vault`, where nobody said where."""
+    unsaid = and_(crawls.c.id == crawl_id, crawls.c.vault.is_(None))
+    connection.execute(update(crawls).where(unsaid).values(vault=vault))
 
 
 def begin_writing(connection: Connection, crawl_id: int, paper_ids: Sequence[str], now: float) -> None:
@@ -130,12 +142,13 @@ def add_by_hand(
     paper_ids: Sequence[str],
     depth: int | None,
     max_depth: int,
-    vault: str,
+    vault: str | None,
     now: float,
 ) -> int:
     """Make papers members of the crawl `manual` and queue what is to be asked of them; returns the crawl's id.
 
-    `depth` None expands nothing. What is stored already is not asked for again.
+    `depth` None expands nothing. What is stored already is not asked for again. `vault` None leaves it to the generators
+    where the notes go.
     """
     crawl_id = _open_manual(connection, max_depth, vault, now)
     place = LEAF_DEPTH if depth is None or depth >= max_depth else depth
@@ -166,7 +179,7 @@ def add_by_hand(
     return crawl_id
 
 
-def _open_manual(connection: Connection, max_depth: int, vault: str, now: float) -> int:
+def _open_manual(connection: Connection, max_depth: int, vault: str | None, now: float) -> int:
     if connection.dialect.name == "postgresql":
         # Two that find no such crawl would both make it.
         connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))

@@ -123,8 +123,9 @@ def run_map(
 def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:
     """Let the workers do the job, into the vault that they write."""
     with app.at_work(), progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
-        place = cluster.vault_for(app.vault(vault).path if vault is not None else None)
-        return cluster.follower(mapper).map(request, place), Path(place)
+        wanted = cluster.vault_for(app.vault(vault).path if vault is not None else None)
+        report, place = cluster.follower(mapper).map(request, wanted)
+        return report, Path(place)
 
 
 def _tell(report: MapReport, place: Path, *, as_json: bool, demo: bool, basis: str | None) -> int:

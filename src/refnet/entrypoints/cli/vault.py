@@ -73,10 +73,11 @@ def _on_cluster(found: Application, vault: Path | None) -> tuple[VaultReport, st
     """Let the workers write the notes, of all crawls that their vault holds, else of the latest."""
     with found.at_work(), progress() as shown, found.mapper(shown) as mapper, found.cluster() as cluster:
         place = cluster.vault_for(found.vault(vault).path if vault is not None else None)
-        held = found.store.vault_crawls(place) or [crawl.id for crawl in found.store.crawls()[:1]]
+        held = found.store.vault_crawls(place) if place is not None else []
+        held = held or [crawl.id for crawl in found.store.crawls()[:1]]
         if not held:
             raise ConfigurationError(NOTHING)
-        return cluster.follower(mapper).write(held[-1], place, found.store.vault_language(place)), place
+        return cluster.follower(mapper).write(held[-1], place, found.store.vault_language(place or ""))
 
 
 def _tell(report: VaultReport, place: str, *, dry_run: bool, as_json: bool) -> None:
