@@ -115,9 +115,11 @@ class ClusterWorker:
         paper_id = self._identified(text)
         self.store.add_by_hand([paper_id], depth, self.max_depth)
         self._do(Stage.CRAWL, paper_id)
-        if self.store.is_missing(paper_id):
+        # An id of a paper that is a member under another is kept as missing, too, but it is known.
+        found = self.store.known([paper_id]).get(paper_id)
+        if found is None and self.store.is_missing(paper_id):
             raise self._bury(Stage.CRAWL, paper_id, PaperNotFound(f"Semantic Scholar knows no paper {paper_id}."))
-        return self.store.known([paper_id]).get(paper_id, paper_id)
+        return found or paper_id
 
     def fetch_all(self, texts: Sequence[str], depth: int | None) -> tuple[int, list[str]]:
         """Queue papers, each once; how many, and those refused because they name no paper."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from refnet.adapters.database.ledger import due
+from refnet.adapters.database.ledger import LONGEST_WAIT, due
 from refnet.adapters.database.schema import jobs, papers
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.priority import calculate_priority
@@ -17,7 +17,9 @@ def take_untold(connection: Connection, stage: Stage, now: float, most: int, tol
 
     They count as told from now on, so that no two processes tell of the same.
     """
-    nobody = or_(jobs.c.hinted_at.is_(None), jobs.c.hinted_at < now - told_for)
+    told = jobs.c.hinted_at
+    # One told of in a far future was told before the clock was set back.
+    nobody = or_(told.is_(None), told < now - told_for, told > now + LONGEST_WAIT)
     query = (
         select(jobs.c.id, jobs.c.paper_id, papers.c.citation_count, papers.c.year)
         .select_from(jobs.outerjoin(papers, papers.c.paper_id == jobs.c.paper_id))

@@ -104,7 +104,8 @@ def notes_due(connection: Connection) -> list[NotesDue]:
 def take_notes_due(connection: Connection, now: float, told_for: float) -> list[str]:
     """A paper each of the crawls in `notes_due` of which nobody was told in the last `told_for` seconds."""
     due = [found.crawl_id for found in notes_due(connection)]
-    nobody = or_(crawls.c.hinted_at.is_(None), crawls.c.hinted_at < now - told_for)
+    was = crawls.c.hinted_at
+    nobody = or_(was.is_(None), was < now - told_for, was > now + ledger.LONGEST_WAIT)
     told = update(crawls).where(crawls.c.id.in_(due), nobody).values(hinted_at=now).returning(crawls.c.id)
     first = select(func.min(crawl_papers.c.paper_id))
     return [

@@ -66,8 +66,9 @@ class Canary(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     def start(self, consumer: Any) -> None:
         dead_letter_queue()(consumer.connection.default_channel).declare()
         consumer.strategies[CANARY] = self._on_canary
+        # Not `consume` yet: RabbitMQ would send at once what waits, and nobody is there to take it before Celery's
+        # loop, which begins to consume all queues together.
         consumer.task_consumer.add_queue(canary_queue(consumer.hostname))
-        consumer.task_consumer.consume()
 
     @staticmethod
     def _on_canary(_message: Any, _payload: Any, ack: Any, _reject: Any, _callbacks: Any, **_: Any) -> None:

@@ -1,0 +1,131 @@
+"""The notes' side of the store where many workers write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import select, update
+
+from refnet.adapters.database import ledger, stages
+from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.lock import try_on_server
+from refnet.adapters.database.schema import vault_notes, vaults
+from refnet.adapters.database.store import Store
+from refnet.domain.crawl import Ask
+from refnet.domain.crawls import NotesDue
+from refnet.domain.errors import LeaseLost
+from refnet.domain.jobs import Wave
+from refnet.domain.notes import Baseline, Summary, WrittenNote
+
+#: What stands before the revision of a vault whose notes are being written; no whole revision begins with it.
+_UNFINISHED = "~"
+
+
+class ClusterNotes(Store):
+    """Implements what `VaultWorker` needs: summaries and notes by waves, and the vault as a whole by one at a time."""
+
+    def record_summaries(self, wave: Wave, made: Mapping[str, Summary]) -> None:
+        """Keep summaries and settle their jobs; papers whose lease was lost are dropped."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            asks = ledger.held(connection, wave)
+            self._save_summaries(connection, {one: made[one] for one in made if one in asks}, now)
+            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+
+    def notes_due(self) -> list[NotesDue]:
+        with reading(self._engine) as connection:
+            return stages.notes_due(connection)
+
+    def take_vaults_due(self, told_for: float) -> list[str]:
+        """One paper each of the crawls whose notes are to be begun or ended, and nobody was told so in the last `told_for`
+        seconds. They count as told from now on.
+        """
+        with writing(self._engine) as connection:
+            return stages.take_notes_due(connection, self._clock(connection), told_for)
+
+    def begin_writing(
+        self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
+    ) -> None:
+        """Queue the notes of a vault, whose revision is `revision` when they are written."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            stages.begin_writing(connection, crawl_id, paper_ids, now)
+            connection.execute(
+                update(vaults)
+                .where(vaults.c.path == vault)
+                .values(revision=_UNFINISHED + revision, problems=list(problems))
+            )
+
+    def deleted_notes(self, vault: str) -> set[str]:
+        """Papers whose notes the reader deleted."""
+        with reading(self._engine) as connection:
+            query = select(vault_notes.c.paper_id).where(vault_notes.c.path == vault, vault_notes.c.deleted.is_(True))
+            return set(connection.execute(query).scalars())
+
+    def save_own_baselines(self, vault: str, baselines: Mapping[str, Baseline], wave: Wave) -> None:
+        """Keep baselines of notes that the wave is about to write, or has written.
+
+        Raises LeaseLost when not all of them are its own any more.
+        """
+        with writing(self._engine) as connection:
+            if not ledger.held(connection, wave).keys() >= baselines.keys():
+                raise LeaseLost("The lease of these notes ran out, and they went to somebody else.")
+            self._save_baselines(connection, vault, baselines)
+
+    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote]) -> None:
+        """Keep what became of notes, and settle their jobs."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            asks = ledger.held(connection, wave)
+            rows = [
+                (vault, paper_id, "{}", False, note.problem, json.dumps(list(note.conflicts)))
+                for paper_id, note in sorted(written.items())
+                if paper_id in asks
+            ]
+            upsert(
+                connection,
+                vault_notes,
+                ("path", "paper_id", "parts", "deleted", "problem", "conflicts"),
+                rows,
+                "(path, paper_id) DO UPDATE SET problem = excluded.problem, conflicts = excluded.conflicts",
+            )
+            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+
+    def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]:
+        """The notes of a vault are written: end the crawls that waited for them. Returns their ids.
+
+        A vault with a note that was left alone is looked at again the next time.
+        """
+        with writing(self._engine) as connection:
+            row = connection.execute(select(vaults).where(vaults.c.path == vault).with_for_update()).one_or_none()
+            if row is not None and crawl_id is None:
+                said = [*(row.problems or []), *problems]
+                whole = (row.revision or "").removeprefix(_UNFINISHED)
+                revision = "" if said or self._problems(connection, vault) else whole
+                connection.execute(
+                    update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said)
+                )
+            return stages.finish(connection, vault, self._clock(connection), crawl_id)
+
+    def note_problems(self, vault: str) -> list[str]:
+        """In words for the user, the files of a vault that were left as they are."""
+        with reading(self._engine) as connection:
+            said = connection.execute(select(vaults.c.problems).where(vaults.c.path == vault)).scalar() or []
+            return [*said, *self._problems(connection, vault)]
+
+    def note_conflicts(self, vault: str) -> list[tuple[str, str]]:
+        """Paper id and part where a reader's edit stands against something new."""
+        with reading(self._engine) as connection:
+            query = select(vault_notes.c.paper_id, vault_notes.c.conflicts).where(
+                vault_notes.c.path == vault, vault_notes.c.conflicts.is_not(None)
+            )
+            return sorted((row.paper_id, part) for row in connection.execute(query) for part in row.conflicts or ())
+
+    @contextmanager
+    def vault_turn(self, vault: str) -> Iterator[bool]:
+        """Whether this process may see to a vault as a whole; one at a time can."""
+        with try_on_server(self._engine, f"vault {vault}") as mine:
+            yield mine
