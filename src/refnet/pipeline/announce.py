@@ -42,8 +42,13 @@ class HintStore(Protocol):
 
     def due_count(self, stage: Stage) -> int: ...
 
+    def notes_due(self) -> Sequence[object]:
+        """Crawls whose notes are to be begun or ended."""
+
     def take_vaults_due(self, told_for: float) -> list[str]:
-        """A paper each of the crawls whose notes are to be begun or ended, and nobody was told of."""
+        """A paper each of those crawls that nobody was told of."""
+
+    def untell_vaults(self) -> None: ...
 
 
 def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage)) -> int:
@@ -55,19 +60,26 @@ def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = t
 
 
 def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
-    vaults = store.take_vaults_due(VAULT_LOST_AFTER) if stage is Stage.GENERATE else []
     due = store.due_count(stage)
+    vaults = stage is Stage.GENERATE and bool(store.notes_due())
     if not due and not vaults:
         return 0
+    # Asked before anything counts as told: a broker that is away raises here.
     waiting = announcer.waiting(stage)
-    room = min(MOST_WAITING - waiting, 1 + due // FEW)
-    found = store.take_untold(stage, room, LOST_BEHIND_OTHERS if waiting else LOST_AFTER) if due and room > 0 else []
-    extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in vaults]
+    room = MOST_WAITING - waiting
+    if room <= 0:
+        return 0
+    lost_after = LOST_BEHIND_OTHERS if waiting else LOST_AFTER
+    found = store.take_untold(stage, min(room, 1 + due // FEW), lost_after) if due else []
+    told = store.take_vaults_due(VAULT_LOST_AFTER) if vaults and room > len(found) else []
+    extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in told[: room - len(found)]]
     if not found and not extra:
         return 0
     try:
         announcer.send(stage, [*found, *extra])
     except TransientError:
         store.untell(found)
+        if extra:
+            store.untell_vaults()
         raise
     return len(found) + len(extra)

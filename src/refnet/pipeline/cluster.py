@@ -23,7 +23,7 @@ from refnet.domain.jobs import JobFate, JobState, Stage, Wave
 from refnet.domain.notes import Summary
 from refnet.domain.papers import Paper
 from refnet.pipeline.announce import Announcer, HintStore, announce
-from refnet.pipeline.lease import Lease
+from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.runner import Fate, Runner
 from refnet.pipeline.vault_turns import VaultWorker
@@ -82,7 +82,7 @@ class ClusterWorker:
     def work(self, stage: Stage, lead: str | None = None) -> Fate | None:
         """Do what is due at a stage, the paper `lead` among it; None where nothing is. Then tell of what follows."""
         if stage is Stage.CRAWL:
-            fate = self.crawler.step(lead=lead)
+            fate = self.crawler.step(lease=LEASE, lead=lead)
         elif stage is Stage.SUMMARIZE:
             fate = self.summarizer.step(lead)
         else:
@@ -159,6 +159,7 @@ class ClusterWorker:
 
     def _do(self, stage: Stage, paper_id: str) -> None:
         """Work until the paper's job is done."""
+        why: str | None = None
         for _ in range(MOST_STEPS):
             fate = self.store.fate(stage, paper_id)
             if fate is None or fate.state is JobState.DONE:
@@ -168,8 +169,9 @@ class ClusterWorker:
             if fate.state is JobState.RUNNING:
                 raise HeldElsewhere(f"Another worker is at {paper_id}.", retry_after=LOOK_AGAIN)
             if fate.due_in > 0:
-                raise HeldElsewhere(fate.reason or f"{paper_id} is not due yet.", retry_after=fate.due_in)
-            self.work(stage, paper_id)
+                raise HeldElsewhere(fate.reason or why or f"{paper_id} is not due yet.", retry_after=fate.due_in)
+            done = self.work(stage, paper_id)
+            why = str(done.error) if done is not None and done.error is not None else why
         raise HeldElsewhere(f"{paper_id} takes many requests.", retry_after=0.0)
 
     def _collected(self, stage: Stage, text: str) -> str:

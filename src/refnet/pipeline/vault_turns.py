@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from refnet.domain.baselines import was_written
 from refnet.domain.crawls import CrawlStage, NotesDue
 from refnet.domain.errors import HeldElsewhere
 from refnet.domain.index_text import Census
@@ -40,7 +41,7 @@ class SharedNoteStore(NoteStore, Protocol):
 
     def save_own_baselines(self, vault: str, baselines: Mapping[str, Baseline], wave: Wave) -> None: ...
 
-    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote]) -> None: ...
+    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote], begun: str | None) -> None: ...
 
     def vault_language(self, vault: str) -> str: ...
 
@@ -69,7 +70,11 @@ class VaultWorker:
                 return False
             # Once more: what was due may be done by now.
             for due in self._due():
-                self._begin(due) if due.stage is CrawlStage.NAME else self._end(due)
+                if due.stage is CrawlStage.NAME:
+                    self._begin(due)
+            # And again: what was begun just now has notes to be written, and no crawl of the vault ends before.
+            if any(due.stage is CrawlStage.WRITE for due in self._due()):
+                self._end()
         return True
 
     def _due(self) -> list[NotesDue]:
@@ -90,14 +95,21 @@ class VaultWorker:
     def write(self, wave: Wave, lease: Lease) -> None:
         """Write the notes of a wave, as long as its lease holds, and settle its jobs."""
         self.vault.prepare(tidy=False)
+        # Before anything is read: should the vault be begun anew meanwhile, these notes are written once more.
+        begun = self.store.written_revision(self.key)
         linked = self._linked()
         ids = [paper_id for paper_id in wave.paper_ids if paper_id in linked]
+        baselines = self._baselines(ids)
+        if gone := self._gone(linked, baselines):
+            self.store.save_own_baselines(self.key, gone, wave)
+            linked = {one: name for one, name in linked.items() if one not in gone}
+            ids = [paper_id for paper_id in ids if paper_id not in gone]
 
         def keep(baselines: Mapping[str, Baseline]) -> None:
             self.store.save_own_baselines(self.key, baselines, wave)
             lease.check()
 
-        standing = Standing(ids, linked, self._baselines(ids), set())
+        standing = Standing(ids, linked, baselines, set())
         lang = self.store.vault_language(self.key)
         writing = NoteWriting(self.store, self.vault, lang, standing, keep=keep)
         for _ in writing.write_some(ids, linked, Census(lang)):
@@ -110,6 +122,7 @@ class VaultWorker:
                 paper_id: WrittenNote(problems.get(paper_id), tuple(part for one, part in conflicts if one == paper_id))
                 for paper_id in ids
             },
+            begun,
         )
 
     def _begin(self, due: NotesDue) -> None:
@@ -125,16 +138,17 @@ class VaultWorker:
         at = revision(self.store, self.vault, due.lang)
         self.store.begin_writing(due.crawl_id, self.key, todo, at, problems)
 
-    def _end(self, due: NotesDue) -> None:
+    def _end(self) -> None:
         self.vault.prepare()
+        lang = self.store.vault_language(self.key)
         linked = self._linked()
         deleted = self.store.deleted_notes(self.key)
         ids = [paper_id for paper_id in self.store.vault_papers(self.key) if paper_id in linked]
-        census = Census(due.lang, deleted=len(deleted))
+        census = Census(lang, deleted=len(deleted))
         for start in range(0, len(ids), _CHUNK):
             for content in self.store.note_contents(self.key, ids[start : start + _CHUNK], linked):
                 census.add(content)
-        writing = NoteWriting(self.store, self.vault, due.lang, Standing(ids, linked, {}, set()))
+        writing = NoteWriting(self.store, self.vault, lang, Standing(ids, linked, {}, set()))
         writing.write_index(census)
         self.store.end_writing(self.key, [problem for _, problem in writing.problems])
 
@@ -142,6 +156,19 @@ class VaultWorker:
         """The names of the notes that can be linked to: those that the reader has not deleted."""
         gone = self.store.deleted_notes(self.key)
         return {one: name for one, name in self.store.note_names(self.key).items() if one not in gone}
+
+    def _gone(self, linked: Mapping[str, str], baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
+        """Notes that the reader deleted since the vault was last seen to; none where not one of refnet's notes is left,
+        for then all are written anew.
+        """
+        present = self.vault.notes()
+        if present.isdisjoint(linked.values()):
+            return {}
+        return {
+            paper_id: replace(baseline, deleted=True)
+            for paper_id, baseline in baselines.items()
+            if linked[paper_id] not in present and was_written(baseline)
+        }
 
     def _baselines(self, ids: Sequence[str]) -> dict[str, Baseline]:
         found = self.store.baselines(self.key, ids)

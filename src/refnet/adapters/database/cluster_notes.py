@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -20,7 +21,8 @@ from refnet.domain.errors import LeaseLost
 from refnet.domain.jobs import Wave
 from refnet.domain.notes import Baseline, Summary, WrittenNote
 
-#: What stands before the revision of a vault whose notes are being written; no whole revision begins with it.
+#: What stands before and behind the name of a beginning, in front of the revision of a vault whose notes are being
+#: written; no whole revision begins with it.
 _UNFINISHED = "~"
 
 
@@ -46,6 +48,11 @@ class ClusterNotes(Store):
         with writing(self._engine) as connection:
             return stages.take_notes_due(connection, self._clock(connection), told_for)
 
+    def untell_vaults(self) -> None:
+        """Nobody was told of them after all."""
+        with writing(self._engine) as connection:
+            stages.untell_notes_due(connection)
+
     def begin_writing(
         self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None:
@@ -53,10 +60,9 @@ class ClusterNotes(Store):
         with writing(self._engine) as connection:
             now = self._clock(connection)
             stages.begin_writing(connection, crawl_id, paper_ids, now)
+            begun = f"{_UNFINISHED}{uuid.uuid4().hex}{_UNFINISHED}{revision}"
             connection.execute(
-                update(vaults)
-                .where(vaults.c.path == vault)
-                .values(revision=_UNFINISHED + revision, problems=list(problems))
+                update(vaults).where(vaults.c.path == vault).values(revision=begun, problems=list(problems))
             )
 
     def deleted_notes(self, vault: str) -> set[str]:
@@ -75,8 +81,12 @@ class ClusterNotes(Store):
                 raise LeaseLost("The lease of these notes ran out, and they went to somebody else.")
             self._save_baselines(connection, vault, baselines)
 
-    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote]) -> None:
-        """Keep what became of notes, and settle their jobs."""
+    def record_notes(self, wave: Wave, vault: str, written: Mapping[str, WrittenNote], begun: str | None) -> None:
+        """Keep what became of notes, and settle their jobs.
+
+        `begun` is the vault's `written_revision` before the contents of the notes were read. Where the vault was begun
+        anew since, they may lack what is new, and are queued once more.
+        """
         with writing(self._engine) as connection:
             now = self._clock(connection)
             asks = ledger.held(connection, wave)
@@ -92,7 +102,10 @@ class ClusterNotes(Store):
                 rows,
                 "(path, paper_id) DO UPDATE SET problem = excluded.problem, conflicts = excluded.conflicts",
             )
-            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+            # Read when the jobs are locked: who begins the vault anew has done so, or finds them done afterwards.
+            present = connection.execute(select(vaults.c.revision).where(vaults.c.path == vault)).scalar()
+            left = Ask.NOTHING if present == begun else Ask.DETAILS
+            ledger.settle(connection, wave, dict.fromkeys(asks, left), now)
 
     def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]:
         """The notes of a vault are written: end the crawls that waited for them. Returns their ids.
@@ -103,7 +116,7 @@ class ClusterNotes(Store):
             row = connection.execute(select(vaults).where(vaults.c.path == vault).with_for_update()).one_or_none()
             if row is not None and crawl_id is None:
                 said = [*(row.problems or []), *problems]
-                whole = (row.revision or "").removeprefix(_UNFINISHED)
+                whole = (row.revision or "").rpartition(_UNFINISHED)[2]
                 revision = "" if said or self._problems(connection, vault) else whole
                 connection.execute(
                     update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said)
@@ -120,7 +133,7 @@ class ClusterNotes(Store):
         """Paper id and part where a reader's edit stands against something new."""
         with reading(self._engine) as connection:
             query = select(vault_notes.c.paper_id, vault_notes.c.conflicts).where(
-                vault_notes.c.path == vault, vault_notes.c.conflicts.is_not(None)
+                vault_notes.c.path == vault, vault_notes.c.conflicts.is_not(None), vault_notes.c.deleted.is_(False)
             )
             return sorted((row.paper_id, part) for row in connection.execute(query) for part in row.conflicts or ())
 

@@ -17,6 +17,12 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
+#: The server, too, gives up a client that vanished (as above, in 25 s; its own default is two hours) or that was stopped
+#: in the middle of a transaction: with the session go its locks, for which all others may be waiting.
+_SESSION = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 "
+    "-c idle_in_transaction_session_timeout=30s"
+)
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
 REFUSED = re.compile(
     r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied"
@@ -42,6 +48,12 @@ def database_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ConfigurationError("DATABASE_URL names no file. Write sqlite:////path/to/file.db.")
     return url
+
+
+def _options(url: URL) -> str:
+    """What the URL itself has the server set for a session; it stands behind ours, so that it wins."""
+    said = url.query.get("options", "")
+    return said if isinstance(said, str) else " ".join(said)
 
 
 def shown(url: URL) -> str:
@@ -75,6 +87,7 @@ def open_engine(url: URL) -> Engine:
                     "keepalives_count": 3,
                     # What was sent into a link that a firewall forgot is given up after this many milliseconds.
                     "tcp_user_timeout": 20_000,
+                    "options": f"{_SESSION} {_options(url)}".strip(),
                 },
             )
         except (ImportError, NoSuchModuleError) as error:

@@ -221,7 +221,9 @@ class NoteTables:
 
     def _problems(self, connection: Connection, vault: str) -> list[str]:
         """Why notes of a vault were left alone at their last writing."""
-        query = select(vault_notes.c.problem).where(vault_notes.c.path == vault, vault_notes.c.problem.is_not(None))
+        query = select(vault_notes.c.problem).where(
+            vault_notes.c.path == vault, vault_notes.c.problem.is_not(None), vault_notes.c.deleted.is_(False)
+        )
         return sorted(connection.execute(query).scalars())
 
     def revision(self, vault: str) -> str:

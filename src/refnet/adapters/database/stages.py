@@ -114,6 +114,12 @@ def take_notes_due(connection: Connection, now: float, told_for: float) -> list[
     ]
 
 
+def untell_notes_due(connection: Connection) -> None:
+    """Nobody was told of the crawls in `notes_due` after all."""
+    due = [found.crawl_id for found in notes_due(connection)]
+    connection.execute(update(crawls).where(crawls.c.id.in_(due)).values(hinted_at=None))
+
+
 def adopt(connection: Connection, crawl_id: int, vault: str) -> None:
     """Let the notes of a crawl go to `vault`, where nobody said where."""
     unsaid = and_(crawls.c.id == crawl_id, crawls.c.vault.is_(None))
