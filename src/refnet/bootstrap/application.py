@@ -23,7 +23,7 @@ from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.domain.crawl import Limits
 from refnet.domain.errors import ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
-from refnet.domain.workers import WORKERS, WorkerReport
+from refnet.domain.workers import WORKERS, WorkerReport, several
 from refnet.pipeline.doctor import Probe, look_at_workers
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience
@@ -107,7 +107,8 @@ class Application:
             ("database", lambda: look_at_database(self.engine)),
             *cluster,
             ("semantic scholar", self._look_at_source),
-            ("vault", lambda: look_at_vault(self.vault())),
+            # Workers write a cluster's notes, and say of themselves whether they can.
+            *([] if self.is_cluster else [("vault", lambda: look_at_vault(self.vault()))]),
         ]
 
     def look_at_worker(self, name: str) -> str:
@@ -128,10 +129,7 @@ class Application:
                 )
         places = sorted({worker.output_dir for worker in found if worker.lives and worker.output_dir})
         if len(places) > 1:
-            raise ConfigurationError(
-                f"The generator workers write notes to different folders: {', '.join(places)}. Give them all the same "
-                "OUTPUT_DIR."
-            )
+            raise ConfigurationError(several(places))
         return look_at_workers(found)
 
     def _workers(self) -> list[WorkerReport]:

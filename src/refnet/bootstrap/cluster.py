@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +16,14 @@ from refnet.adapters.celery_queue.application import create_app
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.adapters.database.pace import DatabasePace
+from refnet.adapters.processes import this_process
 from refnet.adapters.signing_keys import signing_keys
 from refnet.adapters.vault import FolderVault
 from refnet.bootstrap.connections import connections
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLimited
+from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLimited, RefnetError
 from refnet.domain.jobs import Stage
+from refnet.domain.workers import several
 from refnet.pipeline.cluster import ClusterWorker, summarize_wave
 from refnet.pipeline.lease import Lease
 from refnet.pipeline.map_on_cluster import Follower, elsewhere
@@ -82,9 +82,24 @@ class Cluster:
     def own_output_dir(self) -> str:
         return str(FolderVault(self.settings.output_dir).path)
 
+    def vault_fault(self) -> str | None:
+        """In words, what keeps this process from writing notes; None where nothing does."""
+        places = self._places()
+        if len(places) > 1:
+            return several(places)
+        try:
+            FolderVault(self.settings.output_dir).prepare(tidy=False)
+        except RefnetError as error:
+            return str(error)
+        return None
+
+    def _places(self) -> list[str]:
+        """Folders to which generators that are at work write notes."""
+        return sorted({worker.output_dir for worker in self.store.workers() if worker.lives and worker.output_dir})
+
     def output_dir(self) -> str | None:
         """Where the generators that are at work write notes; None where there are none."""
-        said = {worker.output_dir for worker in self.store.workers() if worker.lives and worker.output_dir}
+        said = self._places()
         own = self.own_output_dir()
         return own if own in said else min(said, default=None)
 
@@ -98,6 +113,8 @@ class Cluster:
 
     def vault_for(self, wanted: Path | None) -> str | None:
         """Where notes are to go; None where the workers decide. Raises ConfigurationError where they write elsewhere."""
+        if len(places := self._places()) > 1:
+            raise ConfigurationError(several(places))
         place = self.output_dir()
         if wanted is not None and place is not None and str(wanted) != place:
             raise ConfigurationError(elsewhere(place, str(wanted)))
@@ -112,13 +129,13 @@ class Cluster:
         from refnet.adapters.semantic_scholar import SemanticScholar
 
         settings, store = self.settings, self.store
-        owner = f"{socket.gethostname()}:{os.getpid()}"
+        owner = this_process()
         pace = DatabasePace(
             self.engine,
             self.host,
             settings.requests_per_second,
             adaptive=settings.key is None,
-            waiting=_refuse_long_waits,
+            longest=LONGEST_WAIT,
         )
         source = SemanticScholar(
             settings.source_url,
@@ -187,8 +204,3 @@ class _WorkersPatience(Patience):
             super().refused(error)
         except (CredentialsRejected, ConfigurationError):
             self._pace.failed(RateLimited(str(error), retry_after=REFUSED))
-
-
-def _refuse_long_waits(seconds: float) -> None:
-    if seconds > LONGEST_WAIT:
-        raise RateLimited(f"Semantic Scholar is left alone for {seconds:.0f} s more.", retry_after=seconds)

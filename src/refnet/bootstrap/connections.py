@@ -34,4 +34,7 @@ def connections(settings: Settings) -> Connections:
             "CELERY_BROKER_URL is set, but the database is an SQLite file, which several machines cannot share. "
             "Set DATABASE_URL to PostgreSQL, or unset CELERY_BROKER_URL to work in this process alone."
         )
+    if isinstance(password := url.query.get("password"), str):
+        # There Celery would show it, where it lists its settings.
+        url = url.difference_update_query(["password"]).set(password=password)
     return Connections(broker, url.render_as_string(hide_password=False))

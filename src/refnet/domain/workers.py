@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refnet.domain.jobs import Stage
@@ -46,6 +47,10 @@ ALL_CONCURRENCY = 4
 UNHEALTHY_AFTER = 45.0
 
 
+#: What stands before the reason of a worker that consumes and cannot write its vault.
+VAULT_FAULT = "vault: "
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerReport:
     """What a worker's main process says of it.
@@ -76,12 +81,19 @@ class WorkerReport:
                 f"{self.name} has not been heard of for {self.unseen_for:.0f} s: it was killed, or is cut off from the "
                 "database. Start it again; it is forgotten after a quarter of an hour."
             )
+        if self.reason is not None and self.reason.startswith(VAULT_FAULT):
+            return f"{self.name} cannot write notes: {self.reason.removeprefix(VAULT_FAULT)}"
         if self.reason is not None:
             return (
                 f"{self.name} does not consume: {self.reason} for {self.idle_for:.0f} s with a slot free. Check that it "
                 "reaches the broker, then restart it."
             )
         return None
+
+
+def several(places: Sequence[str]) -> str:
+    """In words: generators write to different folders, and none of them writes until they agree."""
+    return f"The generator workers write notes to different folders: {', '.join(places)}. Give them all the same OUTPUT_DIR."
 
 
 def idle_reason(

@@ -12,6 +12,7 @@ from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlStage
 from refnet.domain.errors import (
     BrokerUnavailable,
+    ConfigurationError,
     HeldElsewhere,
     InvalidIdentifier,
     PaperNotFound,
@@ -22,6 +23,7 @@ from refnet.domain.identifiers import parse_seed, shown
 from refnet.domain.jobs import JobFate, JobState, Stage, Wave
 from refnet.domain.notes import Summary
 from refnet.domain.papers import Paper
+from refnet.domain.workers import WorkerReport, several
 from refnet.pipeline.announce import Announcer, HintStore, announce
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import OfflineRunner
@@ -35,6 +37,8 @@ MOST_STEPS = 20
 LOOK_AGAIN = 2.0
 #: Seconds between two looks at what may begin, while work of the same stage is left.
 TELL_EVERY = 0.5
+#: Seconds between two times that a process lets the database count its rows.
+TIDY_EVERY = 300.0
 #: The longest identifier that is looked at.
 _LONGEST = 500
 
@@ -60,7 +64,13 @@ class WorkerStore(CrawlStore, HintStore, Protocol):
 
     def bury_by_hand(self, stage: Stage, paper_id: str, reason: str) -> None: ...
 
+    def revive(self, stage: Stage, paper_id: str) -> None: ...
+
+    def has_note(self, paper_id: str) -> bool: ...
+
     def note_names(self, vault: str) -> dict[str, str]: ...
+
+    def workers(self) -> list[WorkerReport]: ...
 
 
 @dataclass(slots=True)
@@ -76,6 +86,7 @@ class ClusterWorker:
     limits: Limits
     max_depth: int
     _told_at: float = field(default=float("-inf"), init=False)
+    _tidied_at: float = field(default=float("-inf"), init=False)
 
     # What hints ask for
 
@@ -86,6 +97,7 @@ class ClusterWorker:
         elif stage is Stage.SUMMARIZE:
             fate = self.summarizer.step(lead)
         else:
+            self._refuse_several_vaults()
             self.vault.see_to_vault()
             fate = self.generator.step(lead)
             if fate is not None:
@@ -95,11 +107,18 @@ class ClusterWorker:
             self.go_on()
         return fate
 
+    def _refuse_several_vaults(self) -> None:
+        """Jobs do not say where their notes go, so of workers that write to different folders none may take them."""
+        places = {worker.output_dir for worker in self.store.workers() if worker.lives and worker.output_dir}
+        if not places <= {self.vault.key}:
+            raise ConfigurationError(several(sorted(places | {self.vault.key})))
+
     def go_on(self) -> None:
         """Begin what can begin now that work is done, and tell workers of it. A broker that is away is told later."""
         self._told_at = time.monotonic()
         reached = self.store.go_on(self.limits)
-        if CrawlStage.SUMMARIZE in reached or CrawlStage.NAME in reached:
+        if {CrawlStage.SUMMARIZE, CrawlStage.NAME} & set(reached) and self._told_at - self._tidied_at >= TIDY_EVERY:
+            self._tidied_at = self._told_at
             self.store.tidy()
         with suppress(BrokerUnavailable):
             announce(self.store, self.announcer)
@@ -113,6 +132,7 @@ class ClusterWorker:
         keeps it from being done now: TransientError, HeldElsewhere.
         """
         paper_id = self._identified(text)
+        self.store.revive(Stage.CRAWL, paper_id)
         self.store.add_by_hand([paper_id], depth, self.max_depth)
         self._do(Stage.CRAWL, paper_id)
         # An id of a paper that is a member under another is kept as missing, too, but it is known.
@@ -139,9 +159,10 @@ class ClusterWorker:
     def summarize(self, text: str) -> str:
         """Make the summary of a collected paper, again where it has one. Raises as `fetch` does."""
         paper_id = self._collected(Stage.SUMMARIZE, text)
+        self.store.revive(Stage.SUMMARIZE, paper_id)
         self.store.enqueue(Stage.SUMMARIZE, [paper_id])
         self._do(Stage.SUMMARIZE, paper_id)
-        if paper_id in self.store.note_names(self.vault.key):
+        if self.store.has_note(paper_id):
             self.store.enqueue(Stage.GENERATE, [paper_id])
             self.go_on()
         return paper_id
@@ -153,6 +174,7 @@ class ClusterWorker:
         if paper_id not in names:
             self.vault.name(self.store.add_by_hand([paper_id], None, self.max_depth))
             names = self.store.note_names(self.vault.key)
+        self.store.revive(Stage.GENERATE, paper_id)
         self.store.enqueue(Stage.GENERATE, [paper_id])
         self._do(Stage.GENERATE, paper_id)
         return paper_id, names[paper_id]

@@ -12,6 +12,7 @@ from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
 from refnet.domain.errors import BrokerUnavailable, ConfigurationError, OutageTooLong, StoreUnavailable
 from refnet.domain.jobs import Stage
+from refnet.domain.paces import PaceState
 from refnet.domain.papers import Direction
 from refnet.domain.workers import BY_STAGE, WorkerReport
 from refnet.pipeline.announce import Announcer, HintStore, announce
@@ -58,6 +59,8 @@ class SharedStore(MapStore, HintStore, Protocol):
 
     def workers(self) -> list[WorkerReport]: ...
 
+    def paces(self) -> list[PaceState]: ...
+
     def note_problems(self, vault: str) -> list[str]: ...
 
     def note_conflicts(self, vault: str) -> list[tuple[str, str]]: ...
@@ -84,16 +87,19 @@ class Follower:
         """
         before = self.store.starts(self.host)
         resolution = self.mapper.resolve(request)
-        crawl_id = self.store.hand_over(
-            crawl_key((seed.paper_id for seed in resolution.seeds), request.direction),
-            request.direction,
-            request.depth,
-            request.limit,
-            resolution.seeds,
-            request.refresh_days,
-            vault=vault,
-            lang=request.lang,
-            limits=self.mapper.source.limits,
+        key = crawl_key((seed.paper_id for seed in resolution.seeds), request.direction)
+        crawl_id = self._patiently(
+            lambda: self.store.hand_over(
+                key,
+                request.direction,
+                request.depth,
+                request.limit,
+                resolution.seeds,
+                request.refresh_days,
+                vault=vault,
+                lang=request.lang,
+                limits=self.mapper.source.limits,
+            )
         )
         self.follow(crawl_id, before)
         requests = {self.mapper.source.name: self.store.starts(self.host) - before}
@@ -125,10 +131,9 @@ class Follower:
     def follow(self, crawl_id: int, before: int) -> None:
         """Until the crawl has ended. Raises OutageTooLong."""
         progress = self.mapper.progress
-        moved, last, next_tell, told = self.clock(), None, 0.0, ""
+        moved, last, next_tell, told, trouble = self.clock(), None, 0.0, "", ""
         try:
             while True:
-                trouble = ""
                 try:
                     state = self.store.crawl(crawl_id).state
                     if state in (CrawlState.FINISHED, CrawlState.CANCELLED, CrawlState.FAILED):
@@ -143,11 +148,12 @@ class Follower:
                     trouble = f"{error} Waiting for it."
                 if trouble and trouble != told:
                     progress.say(trouble)
-                    told = trouble
+                told = trouble
                 if self.clock() - moved >= self.patience:
                     raise OutageTooLong(
-                        f"Nothing has moved for {max(1, round((self.clock() - moved) / 60))} min. {told} What is collected "
-                        "is kept and the workers go on; run the same command later and it follows them."
+                        f"Nothing has moved for {max(1, round((self.clock() - moved) / 60))} min."
+                        f"{' ' + trouble if trouble else ''} What is collected is kept and the workers go on; run the same "
+                        "command later and it follows them."
                     )
                 threading.Event().wait(LOOK_EVERY)
         except KeyboardInterrupt:
@@ -161,7 +167,8 @@ class Follower:
         if stage is CrawlStage.CRAWL:
             found, collected = self.store.tally(crawl_id)
             self.mapper.progress.show("collecting papers", found=found, collected=collected, requests=requests)
-            return stage, found, collected, requests
+            # Not the requests: they go on while the source is down.
+            return stage, found, collected, sum(pace.successes for pace in self._paces())
         if stage is CrawlStage.NAME:
             self.mapper.progress.show(_PHASES[stage])
             return (stage,)
@@ -182,7 +189,28 @@ class Follower:
             raise ConfigurationError(elsewhere(min(filter(None, places)), vault))
         if not any(kind.queue in worker.queues for worker in workers):
             return f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
-        return ""
+        faults = [worker.fault for worker in workers if kind.queue in worker.queues and worker.fault is not None]
+        if faults:
+            return faults[0]
+        failing = [pace for pace in self._paces() if pace.failures] if kind.stage is Stage.CRAWL else []
+        return f"{failing[0].host} does not answer; the workers try again." if failing else ""
+
+    def _paces(self) -> list[PaceState]:
+        return [pace for pace in self.store.paces() if pace.host == self.host]
+
+    def _patiently(self, work: Callable[[], int]) -> int:
+        """Wait for the database, as `follow` does. Raises StoreUnavailable when it stays away too long."""
+        begun, told = self.clock(), False
+        while True:
+            try:
+                return work()
+            except StoreUnavailable as error:
+                if self.clock() - begun >= self.patience:
+                    raise
+                if not told:
+                    self.mapper.progress.say(f"{error} Waiting for it.")
+                    told = True
+                threading.Event().wait(LOOK_EVERY)
 
 
 def elsewhere(place: str, wanted: str) -> str:

@@ -65,7 +65,10 @@ class Standing:
     def settle_deletions(self, store: NoteStore, vault: Vault) -> None:
         """Tell notes that the reader deleted from those that are back, and from a vault that was emptied as a whole."""
         changed: dict[str, Baseline] = {}
-        emptied = not any(self.names[paper_id] in self.present for paper_id in self.ids)
+        # A vault that notes are only just being written to is not one that was emptied.
+        emptied = any(map(was_written, self.baselines.values())) and not any(
+            self.names[paper_id] in self.present for paper_id in self.ids
+        )
         for paper_id in self.ids:
             baseline = self.baselines.get(paper_id)
             if baseline is None or emptied:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
@@ -47,19 +46,12 @@ def sweep(store: SweepStore, announcer: Announcer, limits: Limits) -> bool:
 
 
 def free_dead(store: SweepStore, host: str, lives: Callable[[int], bool]) -> int:
-    """Take back what processes of this machine held that are gone, without waiting for their leases."""
+    """Take back what processes of this machine held that are gone, without waiting for their leases.
+
+    `host` stands before their ids in the ledger; what others hold is left to its lease.
+    """
     dead = [owner for owner in store.owners() if _is_dead(owner, host, lives)]
     return store.free_owners(dead) if dead else 0
-
-
-def process_lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _is_dead(owner: str, host: str, lives: Callable[[int], bool]) -> bool:

@@ -32,10 +32,12 @@ class SharedNoteStore(NoteStore, Protocol):
     def adopt(self, crawl_id: int, vault: str) -> None: ...
 
     def begin_writing(
-        self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
+        self, crawl_ids: Sequence[int], vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None: ...
 
-    def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]: ...
+    def end_writing(
+        self, vault: str, problems: Sequence[str] = (), unchanged: Sequence[int] | None = None
+    ) -> list[int]: ...
 
     def deleted_notes(self, vault: str) -> set[str]: ...
 
@@ -69,9 +71,8 @@ class VaultWorker:
             if not mine:
                 return False
             # Once more: what was due may be done by now.
-            for due in self._due():
-                if due.stage is CrawlStage.NAME:
-                    self._begin(due)
+            if beginning := [due for due in self._due() if due.stage is CrawlStage.NAME]:
+                self._begin(beginning)
             # And again: what was begun just now has notes to be written, and no crawl of the vault ends before.
             if any(due.stage is CrawlStage.WRITE for due in self._due()):
                 self._end()
@@ -125,18 +126,22 @@ class VaultWorker:
             begun,
         )
 
-    def _begin(self, due: NotesDue) -> None:
-        self.store.adopt(due.crawl_id, self.key)
-        self.store.add_to_vault(self.key, due.crawl_id, due.lang)
-        standing, problems = settle(self.store, self.vault, lang=due.lang, style=self.style)
+    def _begin(self, beginning: Sequence[NotesDue]) -> None:
+        """Name the papers of crawls, all together: what stands in the vault is looked at once."""
+        lang = beginning[-1].lang
+        ids = [due.crawl_id for due in beginning]
+        for crawl_id in ids:
+            self.store.adopt(crawl_id, self.key)
+            self.store.add_to_vault(self.key, crawl_id, lang)
+        standing, problems = settle(self.store, self.vault, lang=lang, style=self.style)
         if problems is None:
-            self.store.end_writing(self.key, crawl_id=due.crawl_id)
+            self.store.end_writing(self.key, unchanged=ids)
             return
         gone = set(standing.deleted)
         todo = [paper_id for paper_id in standing.ids if paper_id not in gone]
         # Taken before the contents are read: what is stored meanwhile is for the next time.
-        at = revision(self.store, self.vault, due.lang)
-        self.store.begin_writing(due.crawl_id, self.key, todo, at, problems)
+        at = revision(self.store, self.vault, lang)
+        self.store.begin_writing(ids, self.key, todo, at, problems)
 
     def _end(self) -> None:
         self.vault.prepare()

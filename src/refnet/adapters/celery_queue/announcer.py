@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import Celery
 from celery.utils import uuid
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from redis.exceptions import RedisError
 
 from refnet.adapters.celery_queue import hint_mark
@@ -23,6 +24,10 @@ TASKS = {
     Stage.SUMMARIZE: "summarizer.tasks.summarize_pdf",
     Stage.GENERATE: "generator.tasks.generate_markdown",
 }
+
+#: What is raised when the broker does not answer. The first comes at the end of a batch, the second when RabbitMQ ends
+#: a connection in the middle of a call; neither is an OperationalError.
+_AWAY = (BatchPublishError, AMQPError, OperationalError, RedisError, OSError)
 
 
 class CeleryAnnouncer:
@@ -72,9 +77,9 @@ class CeleryAnnouncer:
                 try:
                     connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.2)
                     yield producer
-                except (OperationalError, RedisError, OSError):
+                except _AWAY:
                     # What is left of the connection would fail the next time, too.
                     connection.collect()
                     raise
-        except (OperationalError, RedisError, OSError) as error:
+        except _AWAY as error:
             raise BrokerUnavailable(f"The broker does not answer ({type(error).__name__}).") from error

@@ -15,7 +15,7 @@ from refnet.adapters.celery_queue import transport
 from refnet.adapters.celery_queue.queues import ROUTES, task_queues
 from refnet.domain.errors import ConfigurationError
 from refnet.domain.priority import HIGHEST
-from refnet.domain.workers import BY_QUEUE, DEAD_LETTERS, MOST_KILOBYTES, WORKERS
+from refnet.domain.workers import DEAD_LETTERS, MOST_KILOBYTES, WORKERS
 
 #: Seconds until Redis gives a message to another worker. Must exceed the longest hard limit and the longest back-off
 #: together, or a task runs twice at a time.
@@ -37,7 +37,8 @@ _REDIS_OPTIONS: dict[str, Any] = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     # A connection that a firewall forgot answers nothing, for ever: it has to be noticed (celery#8030, celery#10205).
-    "socket_timeout": 10,
+    # The worker's loop may wait for three such answers, one after another, before it looks at its own connection.
+    "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
     "health_check_interval": 5,
@@ -75,7 +76,8 @@ def configuration(connections: Connections) -> dict[str, Any]:
     return {
         "broker_url": connections.broker_url,
         "broker_transport_options": _REDIS_OPTIONS if is_redis else _AMQP_OPTIONS,
-        "broker_heartbeat": 10,
+        # RabbitMQ keeps a lost worker's exclusive queue until it misses the second one, and no other can be declared.
+        "broker_heartbeat": 6,
         "broker_connection_timeout": 3,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # never give up; 0 would mean at once
@@ -121,8 +123,7 @@ def configuration(connections: Connections) -> dict[str, Any]:
                 "options": {"expires": HEALTH_CHECK_EVERY - 10},
             }
         },
-        # Keeps nothing on a disk: the one schedule there is begins anew without harm.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "refnet.adapters.celery_queue.beat:Scheduler",
     }
 
 
@@ -152,10 +153,6 @@ def check_broker(url: str) -> None:
             "CELERY_BROKER_URL is not the address of a broker that refnet uses. Write redis://:password@host:6379/0, "
             "rediss://… or amqp://user:password@host:5672//"
         )
-
-
-def queue_names() -> tuple[str, ...]:
-    return tuple(BY_QUEUE)
 
 
 def _is_redis(url: str) -> bool:

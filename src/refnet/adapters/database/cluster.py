@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import hints, ledger, record, stages, worker_rows
+from refnet.adapters.database import dead, hints, ledger, record, stages, worker_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.cluster_notes import ClusterNotes
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.lock import shared_on_server, try_on_server
-from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace
+from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace, vault_notes
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage
 from refnet.domain.jobs import DueJob, JobFate, JobState, Stage, Wave, choose_some
@@ -59,9 +59,10 @@ class ClusterStore(ClusterNotes):
             return crawl_id
 
     def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None:
-        """Let the workers bring the notes of a crawl up to date."""
+        """Let the workers bring the notes of a crawl up to date; one that they are at gets there by itself."""
         with writing(self._engine) as connection:
-            stages.hand_over(connection, crawl_id, vault, lang, self._clock(connection), CrawlStage.SUMMARIZE)
+            if not stages.is_at_work(connection, crawl_id):
+                stages.hand_over(connection, crawl_id, vault, lang, self._clock(connection), CrawlStage.SUMMARIZE)
 
     def go_on(self, limits: Limits) -> list[CrawlStage]:
         """Queue what crawls need that have nothing left to do; the stages that they have come to."""
@@ -159,6 +160,17 @@ class ClusterStore(ClusterNotes):
                 return None
             return JobFate(JobState(row.state), max(0.0, row.due_at - now), row.reason)
 
+    def revive(self, stage: Stage, paper_id: str) -> None:
+        """Forget that a job was given up, for somebody asks for it again."""
+        with writing(self._engine) as connection:
+            dead.revive(connection, stage, paper_id, self._clock(connection))
+
+    def has_note(self, paper_id: str) -> bool:
+        """Whether a note of the paper was written to any vault."""
+        with reading(self._engine) as connection:
+            query = select(vault_notes.c.paper_id).where(vault_notes.c.paper_id == paper_id).limit(1)
+            return connection.execute(query).first() is not None
+
     def bury_by_hand(self, stage: Stage, paper_id: str, reason: str) -> None:
         """Make a dead letter of what somebody asked for by hand and nobody can do."""
         with writing(self._engine) as connection:
@@ -167,14 +179,16 @@ class ClusterStore(ClusterNotes):
                 connection,
                 jobs,
                 _DEAD,
-                [(stage, paper_id, JobState.DEAD, int(Ask.DETAILS), 0, 1, 0, 0, now, now, reason)],
+                [(stage, paper_id, JobState.DEAD, int(Ask.NOTHING), 0, 1, 0, 0, now, now, reason)],
                 f"(stage, paper_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, ask = excluded.ask, "
                 f"updated_at = excluded.updated_at WHERE jobs.state <> '{JobState.RUNNING}'",
             )
 
     def free_expired(self) -> int:
+        """Take back what nobody holds any more. Only for a process among workers: then nobody works alone."""
         with writing(self._engine) as connection:
-            return ledger.free_expired(connection, self._clock(connection))
+            now = self._clock(connection)
+            return ledger.free_expired(connection, now) + ledger.free_unleased(connection, now)
 
     def free_owners(self, owners: Sequence[str]) -> int:
         """Take back what these processes held, for they are gone."""

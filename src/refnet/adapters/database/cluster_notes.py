@@ -54,12 +54,12 @@ class ClusterNotes(Store):
             stages.untell_notes_due(connection)
 
     def begin_writing(
-        self, crawl_id: int, vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
+        self, crawl_ids: Sequence[int], vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None:
         """Queue the notes of a vault, whose revision is `revision` when they are written."""
         with writing(self._engine) as connection:
             now = self._clock(connection)
-            stages.begin_writing(connection, crawl_id, paper_ids, now)
+            stages.begin_writing(connection, crawl_ids, paper_ids, now)
             begun = f"{_UNFINISHED}{uuid.uuid4().hex}{_UNFINISHED}{revision}"
             connection.execute(
                 update(vaults).where(vaults.c.path == vault).values(revision=begun, problems=list(problems))
@@ -107,21 +107,24 @@ class ClusterNotes(Store):
             left = Ask.NOTHING if present == begun else Ask.DETAILS
             ledger.settle(connection, wave, dict.fromkeys(asks, left), now)
 
-    def end_writing(self, vault: str, problems: Sequence[str] = (), crawl_id: int | None = None) -> list[int]:
-        """The notes of a vault are written: end the crawls that waited for them. Returns their ids.
+    def end_writing(
+        self, vault: str, problems: Sequence[str] = (), unchanged: Sequence[int] | None = None
+    ) -> list[int]:
+        """The notes of a vault are written: end the crawls that waited for them; or those `unchanged` that need none.
+        Returns their ids.
 
         A vault with a note that was left alone is looked at again the next time.
         """
         with writing(self._engine) as connection:
             row = connection.execute(select(vaults).where(vaults.c.path == vault).with_for_update()).one_or_none()
-            if row is not None and crawl_id is None:
+            if row is not None and unchanged is None:
                 said = [*(row.problems or []), *problems]
                 whole = (row.revision or "").rpartition(_UNFINISHED)[2]
                 revision = "" if said or self._problems(connection, vault) else whole
                 connection.execute(
                     update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said)
                 )
-            return stages.finish(connection, vault, self._clock(connection), crawl_id)
+            return stages.finish(connection, vault, self._clock(connection), unchanged)
 
     def note_problems(self, vault: str) -> list[str]:
         """In words for the user, the files of a vault that were left as they are."""

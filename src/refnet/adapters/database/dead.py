@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, select, update
 
 from refnet.adapters.database.schema import crawl_papers, jobs
-from refnet.domain.jobs import DeadLetter, JobState
+from refnet.domain.crawl import Ask
+from refnet.domain.jobs import DeadLetter, JobState, Stage
 
 
 def find(connection: Connection, crawl_id: int | None) -> list[DeadLetter]:
@@ -25,11 +26,25 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: float) -> list
     which = jobs.c.state == JobState.DEAD
     if ids is not None:
         which &= jobs.c.id.in_(ids)
+    return _queue_again(connection, which, now)
+
+
+def revive(connection: Connection, stage: Stage, paper_id: str, now: float) -> None:
+    _queue_again(
+        connection,
+        and_(jobs.c.state == JobState.DEAD, jobs.c.stage == stage, jobs.c.paper_id == paper_id),
+        now,
+    )
+
+
+def _queue_again(connection: Connection, which: ColumnElement[bool], now: float) -> list[int]:
     revived = (
         update(jobs)
         .where(which)
         .values(
             state=JobState.QUEUED,
+            # One that was never a job, only asked for by hand, asks for what any leaf is asked for.
+            ask=case((jobs.c.ask == 0, int(Ask.DETAILS | Ask.REFERENCES)), else_=jobs.c.ask),
             attempts=0,
             losses=0,
             share=None,
@@ -38,6 +53,7 @@ def retry(connection: Connection, ids: Sequence[int] | None, now: float) -> list
             reason=None,
             traceback=None,
             due_at=now,
+            hinted_at=None,
             updated_at=now,
         )
     )

@@ -17,10 +17,10 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
-#: The server, too, gives up a client that vanished (as above, in 25 s; its own default is two hours) or that was stopped
+#: The server, too, gives up a client that vanished (as above; its own default is two hours) or that was stopped
 #: in the middle of a transaction: with the session go its locks, for which all others may be waiting.
 _SESSION = (
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 "
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000 "
     "-c idle_in_transaction_session_timeout=30s"
 )
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
@@ -82,11 +82,11 @@ def open_engine(url: URL) -> Engine:
                 connect_args={
                     "connect_timeout": 10,
                     "keepalives": 1,
-                    "keepalives_idle": 10,
-                    "keepalives_interval": 5,
+                    "keepalives_idle": 5,
+                    "keepalives_interval": 2,
                     "keepalives_count": 3,
                     # What was sent into a link that a firewall forgot is given up after this many milliseconds.
-                    "tcp_user_timeout": 20_000,
+                    "tcp_user_timeout": 10_000,
                     "options": f"{_SESSION} {_options(url)}".strip(),
                 },
             )

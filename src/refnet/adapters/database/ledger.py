@@ -31,13 +31,14 @@ _UNHELD: dict[str, Any] = {"owner": None, "claim": None, "lease_until": None}
 
 
 def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: float) -> None:
-    """Queue jobs, or add to what queued ones ask. A finished job is queued afresh; a dead one stays dead.
+    """Queue jobs, or add to what queued ones ask. A finished job is queued afresh; a dead one stays dead, unless it
+    only stands for what somebody asked by hand and could not have then (it asks nothing).
 
     What is added to a running job is not lost: its owner sees the row's present ask when it settles. A place within
     the pages of one list means nothing for another list.
     """
     rows = [(stage, paper_id, JobState.QUEUED, int(asks[paper_id]), 0, 0, 0, 0, now, now) for paper_id in sorted(asks)]
-    done = f"jobs.state = '{JobState.DONE}'"
+    done = f"(jobs.state = '{JobState.DONE}' OR (jobs.state = '{JobState.DEAD}' AND jobs.ask = 0))"
     pages = int(Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS)
     upsert(
         connection,
@@ -51,8 +52,9 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
             losses = CASE WHEN {done} THEN 0 ELSE jobs.losses END,
             state = CASE WHEN {done} THEN excluded.state ELSE jobs.state END,
             due_at = CASE WHEN {done} THEN excluded.due_at ELSE jobs.due_at END,
+            reason = CASE WHEN {done} THEN NULL ELSE jobs.reason END,
             updated_at = excluded.updated_at
-        WHERE jobs.state <> '{JobState.DEAD}' AND ({done} OR jobs.ask | excluded.ask <> jobs.ask)""",
+        WHERE {done} OR (jobs.state <> '{JobState.DEAD}' AND jobs.ask | excluded.ask <> jobs.ask)""",
     )
 
 
@@ -145,6 +147,7 @@ def _has_come(time: ColumnElement[float], now: float) -> ColumnElement[bool]:
 
 def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
     """Hold a wave's jobs for `lease` more seconds. Raises LeaseLost when none of them is its own any more."""
+    _lock(connection, wave)
     if not connection.execute(update(jobs).where(_held(wave)).values(lease_until=now + lease)).rowcount:
         raise LeaseLost("The lease of this request ran out, and its papers went to somebody else.")
 
@@ -216,11 +219,13 @@ def release(
         values["reason"] = reason
     if faulted_at is not None:
         values.update(faults=jobs.c.faults + 1, faulted_at=faulted_at)
+    _lock(connection, wave)
     connection.execute(update(jobs).where(_held(wave)).values(**values))
 
 
 def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None, now: float) -> None:
     """Make dead letters of the jobs that the wave still holds."""
+    _lock(connection, wave)
     connection.execute(
         update(jobs)
         .where(_held(wave))
@@ -232,6 +237,11 @@ def free_expired(connection: Connection, now: float) -> int:
     """Take back the jobs whose lease has run out."""
     over = or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LONGEST_WAIT)
     return _free(connection, and_(jobs.c.lease_until.is_not(None), over), now)
+
+
+def free_unleased(connection: Connection, now: float) -> int:
+    """Take back what was claimed without a lease, by a process that worked alone: the caller knows that none does."""
+    return _free(connection, and_(jobs.c.owner.is_not(None), jobs.c.lease_until.is_(None)), now)
 
 
 def free_all(connection: Connection, now: float) -> int:
@@ -271,6 +281,11 @@ def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int
         )
     )
     return result.rowcount
+
+
+def _lock(connection: Connection, wave: Wave) -> None:
+    """Lock the rows that the wave still holds, in the order in which everybody takes them."""
+    connection.execute(select(jobs.c.id).where(_held(wave)).order_by(jobs.c.paper_id).with_for_update()).all()
 
 
 def _held(wave: Wave) -> ColumnElement[bool]:

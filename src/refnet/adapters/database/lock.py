@@ -7,10 +7,11 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from refnet.adapters.database.engine import shown, translated
 from refnet.domain.errors import Busy, ConfigurationError, RefnetError, StorageFull
@@ -106,6 +107,10 @@ def _connection(engine: Engine) -> Iterator[Connection]:
     try:
         yield connection
     finally:
+        # Here and now, for a server may take a moment to see that a connection is closed.
+        with suppress(DBAPIError):
+            if not connection.invalidated:
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
         # Not back into the pool: only a closed connection surely gives up the lock.
         connection.invalidate()
         connection.close()

@@ -32,7 +32,7 @@ class DatabasePace:
     `rate` is in request starts per second, over all processes. Without a key the source's limit is unknown and
     changes: `adaptive` then
     widens the interval after each 429 and narrows it slowly while all goes well. `waiting` is told the seconds before
-    each wait.
+    each wait. A start that would take more than `longest` seconds in all is refused: RateLimited.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class DatabasePace:
         *,
         adaptive: bool = False,
         waiting: Callable[[float], None] | None = None,
+        longest: float | None = None,
         clock: Clock = database_time,
     ) -> None:
         self._engine = engine
@@ -50,13 +51,18 @@ class DatabasePace:
         self._interval = MARGIN / rate
         self._adaptive = adaptive
         self._waiting = waiting
+        self._longest = longest
         self._clock = clock
         self._jitter = random.Random()
 
     def start(self) -> None:
         # Another process may have been asked to leave the host alone while this one slept, so look again before
         # going.
+        waited = 0.0
         while (wait := self.reserve()) > 0:
+            waited += wait
+            if self._longest is not None and waited > self._longest:
+                raise RateLimited(f"{self._host} is left alone for {wait:.0f} s more.", retry_after=wait)
             if self._waiting is not None:
                 self._waiting(wait)
             # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.

@@ -115,6 +115,8 @@ crawls = Table(
     #: where a cluster writes the notes, and the language of their headings
     Column("vault", Text),
     Column("lang", Text),
+    #: papers came by hand since it left `crawl`, so that it has to go round once more
+    Column("again", Boolean),
     #: when workers were last told that its notes are to be begun or ended
     Column("hinted_at", Double),
     Column("created_at", Double, nullable=False),

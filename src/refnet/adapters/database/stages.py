@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
 
 from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
@@ -32,6 +32,8 @@ from refnet.domain.papers import Direction
 MANUAL = "manual"
 #: A crawl of papers by hand has no limit but the numbers of the database.
 _NO_LIMIT = 2**31 - 1
+#: Ids in one statement.
+_CHUNK = 10_000
 #: The number of the advisory lock under which that crawl is opened on PostgreSQL.
 _MAKING = 0x6D616E75616C
 
@@ -48,8 +50,16 @@ def hand_over(
     connection.execute(
         update(crawls)
         .where(crawls.c.id == crawl_id)
-        .values(stage=stage, vault=vault, lang=lang, state=CrawlState.RUNNING, updated_at=now)
+        .values(
+            stage=stage, vault=vault, lang=lang, state=CrawlState.RUNNING, again=None, hinted_at=None, updated_at=now
+        )
     )
+
+
+def is_at_work(connection: Connection, crawl_id: int) -> bool:
+    """Whether workers are at a crawl; its row is locked."""
+    row = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one_or_none()
+    return row is not None and row.state == CrawlState.RUNNING and row.stage is not None
 
 
 def ready(connection: Connection) -> list[int]:
@@ -126,22 +136,39 @@ def adopt(connection: Connection, crawl_id: int, vault: str) -> None:
     connection.execute(update(crawls).where(unsaid).values(vault=vault))
 
 
-def begin_writing(connection: Connection, crawl_id: int, paper_ids: Sequence[str], now: float) -> None:
-    """Queue the notes of a vault; the crawl waits until they are written."""
+def begin_writing(connection: Connection, crawl_ids: Sequence[int], paper_ids: Sequence[str], now: float) -> None:
+    """Queue the notes of a vault; the crawls wait until they are written. One that was extended meanwhile is left alone."""
+    connection.execute(
+        update(crawls)
+        .where(crawls.c.id.in_(crawl_ids), crawls.c.state == CrawlState.RUNNING, crawls.c.stage == CrawlStage.NAME)
+        .values(stage=CrawlStage.WRITE, hinted_at=None, updated_at=now)
+    )
     ledger.enqueue(connection, Stage.GENERATE, dict.fromkeys(paper_ids, Ask.DETAILS), now)
-    _set(connection, crawl_id, CrawlStage.WRITE, now)
 
 
-def finish(connection: Connection, vault: str, now: float, crawl_id: int | None = None) -> list[int]:
-    """End the crawls whose notes are all in the vault; where `crawl_id` is given, that one."""
-    which = crawls.c.stage == CrawlStage.WRITE if crawl_id is None else crawls.c.id == crawl_id
+def finish(connection: Connection, vault: str, now: float, unchanged: Sequence[int] | None = None) -> list[int]:
+    """End the crawls whose notes are all in the vault; where `unchanged` are given, those that need none written.
+
+    One to which papers came by hand meanwhile goes round once more.
+    """
+    which = (
+        crawls.c.stage == CrawlStage.WRITE
+        if unchanged is None
+        else and_(crawls.c.id.in_(unchanged), crawls.c.stage == CrawlStage.NAME)
+    )
     done = connection.execute(
         update(crawls)
         .where(crawls.c.state == CrawlState.RUNNING, crawls.c.vault == vault, which)
-        .values(state=CrawlState.FINISHED, stage=None, updated_at=now)
-        .returning(crawls.c.id)
+        .values(
+            state=case((crawls.c.again.is_(True), CrawlState.RUNNING.value), else_=CrawlState.FINISHED.value),
+            stage=case((crawls.c.again.is_(True), CrawlStage.CRAWL.value), else_=None),
+            again=None,
+            hinted_at=None,
+            updated_at=now,
+        )
+        .returning(crawls.c.id, crawls.c.state)
     )
-    return sorted(done.scalars())
+    return sorted(row.id for row in done if row.state == CrawlState.FINISHED)
 
 
 def add_by_hand(
@@ -176,11 +203,10 @@ def add_by_hand(
             WHEN excluded.depth < crawl_papers.depth THEN excluded.depth ELSE crawl_papers.depth END""",
     )
     # Nobody waits for others by hand: the job is there at once, whatever else the crawl is at.
-    stored = set(
-        connection.execute(
-            select(papers.c.paper_id).where(papers.c.paper_id.in_(ids), papers.c.fetched_at.is_not(None))
-        ).scalars()
-    )
+    stored: set[str] = set()
+    for start in range(0, len(ids), _CHUNK):
+        fetched = papers.c.paper_id.in_(ids[start : start + _CHUNK]), papers.c.fetched_at.is_not(None)
+        stored |= set(connection.execute(select(papers.c.paper_id).where(*fetched)).scalars())
     ask = wanted(place, max_depth, Direction.BOTH)
     ledger.enqueue(connection, Stage.CRAWL, {one: ask for one in ids if one not in stored}, now)
     return crawl_id
@@ -190,7 +216,11 @@ def _open_manual(connection: Connection, max_depth: int, vault: str | None, now:
     if connection.dialect.name == "postgresql":
         # Two that find no such crawl would both make it.
         connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
-    row = connection.execute(select(crawls.c.id).where(crawls.c.key == MANUAL).with_for_update()).one_or_none()
+    row = connection.execute(select(crawls).where(crawls.c.key == MANUAL).with_for_update()).one_or_none()
+    if row is not None and row.state == CrawlState.RUNNING and row.stage in (CrawlStage.NAME, CrawlStage.WRITE):
+        # It ends first, or steady work by hand would keep all notes of it waiting; and then goes round once more.
+        connection.execute(update(crawls).where(crawls.c.id == row.id).values(again=True, depth=max_depth))
+        return int(row.id)
     values = {
         "direction": Direction.BOTH.value,
         "depth": max_depth,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -19,17 +18,8 @@ from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
 from refnet.domain.jobs import DeadLetter, Wave, choose
 from refnet.domain.outcome import Outcome
+from refnet.domain.paces import PaceState
 from refnet.domain.papers import Answer, Direction, Listing, Page
-
-
-@dataclass(frozen=True, slots=True)
-class PaceState:
-    """How a host is being treated: `blocked` seconds for which it is still left alone, after `failures` in a row."""
-
-    host: str
-    blocked: float
-    failures: int
-    successes: int
 
 
 class Store(NoteTables):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery, Task
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from refnet.adapters.celery_queue import hint_mark
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: Longest wait between two tries, in seconds.
 LONGEST = 600
+#: The header that counts the tries of a message, of which Celery counts only those that an attempt was charged for.
+TRIES = "refnet_tries"
 #: Papers that one call may name; the arguments of a task are one message.
 MOST_BY_HAND = 100_000
 
@@ -48,13 +50,21 @@ class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
 
         Whether an attempt is charged is the ledger's, too: an outage counts nowhere.
         """
-        if not counted:
-            self.request.retries -= 1
-        wait: float = due_in or get_exponential_backoff_interval(
-            1, max(0, self.request.retries), LONGEST, full_jitter=True
-        )
+        headers: dict[str, Any] = dict(self.request.headers or {})
+        tries = headers[TRIES] = _tries(headers) + 1
+        wait: float = due_in or get_exponential_backoff_interval(1, tries, LONGEST, full_jitter=True)
         countdown = min(float(LONGEST), max(wait, 0.5) * random.uniform(1.0, 1.1))
-        retry: BaseException = self.retry(exc=error, countdown=countdown, max_retries=None, throw=False)
+        # What Celery counts on for the next try.
+        self.request.retries -= 0 if counted else 1
+        try:
+            retry: BaseException = self.retry(
+                exc=error, countdown=countdown, max_retries=None, throw=False, headers=headers
+            )
+        except Reject as refused:
+            # The broker did not take it; the message that this task came from is still there.
+            retry = Reject(refused.reason, requeue=True)
+        finally:
+            self.request.retries += 0 if counted else 1
         return retry
 
 
@@ -169,7 +179,9 @@ def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
         return {"status": "success", "paper_id": paper_id, "papers": 0}
     if fate.buried and fate.error is not None:
         raise fate.error
-    if fate.error is not None and not isinstance(fate.error, LeaseLost):
+    if isinstance(fate.error, LeaseLost):
+        return {"status": "success", "paper_id": paper_id, "papers": 0, "reason": str(fate.error)}
+    if fate.error is not None:
         raise task.again(fate.error, fate.due_in, counted=fate.charged)
     return {"status": "success", "paper_id": paper_id, "papers": len(fate.wave.jobs)}
 
@@ -194,6 +206,11 @@ def _is_hint(task: StageTask, paper_id: str) -> bool:
     if not hint_mark.is_marked(process.cluster().keys, found, task.name, task.request.id, paper_id):
         logger.warning("A hint carries the mark of another key: REFNET_SIGNING_KEYS must be the same on all machines.")
     return True
+
+
+def _tries(headers: dict[str, Any]) -> int:
+    found = headers.get(TRIES)
+    return found if isinstance(found, int) and 0 <= found < 1_000_000 else 0
 
 
 def _depth(depth: object) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import socket
 import threading
 import time
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from celery import Celery, bootsteps, signals
 from celery.worker import state
 from kombu.exceptions import OperationalError
@@ -17,13 +17,15 @@ from redis.exceptions import RedisError
 
 from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue, depths
 from refnet.domain.errors import Busy, ConfigurationError, RefnetError
-from refnet.domain.workers import BY_QUEUE, WorkerReport, idle_reason
+from refnet.domain.workers import BY_QUEUE, VAULT_FAULT, WorkerReport, idle_reason
 from refnet.entrypoints.celery import process
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two sweeps, and between two canaries.
 SWEEP_EVERY, CANARY_EVERY = 5.0, 15.0
+#: Seconds after which results that have expired are removed.
+CLEAN_EVERY = 3_600.0
 #: The name of the message by which a worker tries its own queue; no task has it, and no child sees it.
 CANARY = "refnet.canary"
 
@@ -123,6 +125,9 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                 logger.critical("%s", error)
             except RefnetError as error:
                 logger.warning("%s", error)
+            except Exception:
+                # The edge of a thread that must outlive whatever it meets.
+                logger.exception("A fault in refnet itself; the worker goes on")
             self._ended.wait(SWEEP_EVERY)
 
 
@@ -137,20 +142,26 @@ class Watching:
         output = str(self._cluster.own_output_dir()) if "generator" in self._queues else None
         self._report = WorkerReport(worker.hostname, os.getpid(), self._queues, output, 0, 0)
         self._next_canary = 0.0
+        self._next_cleanup = time.monotonic() + CLEAN_EVERY
 
     def look(self) -> None:
         """Raises what the store raises."""
-        from refnet.pipeline.sweep import free_dead, process_lives, sweep
+        from refnet.adapters.processes import process_lives, this_machine
+        from refnet.pipeline.sweep import free_dead, sweep
 
         cluster = self._cluster
         if time.monotonic() >= self._next_canary:
             self._next_canary = time.monotonic() + CANARY_EVERY
             self._send_canary()
-        free_dead(cluster.store, socket.gethostname(), process_lives)
+        free_dead(cluster.store, this_machine(), process_lives)
         self._tell()
-        sweep(cluster.store, cluster.announcer, cluster.limits)
+        if sweep(cluster.store, cluster.announcer, cluster.limits) and time.monotonic() >= self._next_cleanup:
+            # Beat does so too, once a night; but beat may be away.
+            self._next_cleanup = time.monotonic() + CLEAN_EVERY
+            self._worker.app.backend.cleanup()
 
     def _tell(self) -> None:
+        report = self._report
         due = self._cluster.store.oldest_due()
         slots = getattr(self._worker.pool, "num_processes", None) or self._worker.concurrency
         running = len(state.active_requests)
@@ -164,7 +175,9 @@ class Watching:
         reason, idle_for = found or (None, 0.0)
         if reason is not None:
             logger.error("This worker does not consume: %s for %.0f s.", reason, idle_for)
-        report = self._report
+        elif report.output_dir is not None and (fault := self._cluster.vault_fault()) is not None:
+            reason = f"{VAULT_FAULT}{fault}"
+            logger.error("%s", fault)
         self._cluster.store.report(
             WorkerReport(report.name, report.pid, report.queues, report.output_dir, slots, running, idle_for, reason)
         )
@@ -185,7 +198,7 @@ class Watching:
                     serializer="json",
                     retry=False,
                 )
-        except (OperationalError, RedisError, OSError) as error:
+        except (AMQPError, OperationalError, RedisError, OSError) as error:
             logger.warning("The broker does not answer (%s).", type(error).__name__)
 
 

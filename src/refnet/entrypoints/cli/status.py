@@ -18,7 +18,7 @@ EXAMPLE = "Example: refnet status --json"
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """Show crawls, jobs per stage and state, rate limit, dead letters."""
+    """Show crawls, jobs per stage and state, queues and workers, rate limit, dead letters."""
     app = opened()
     crawls = app.store.crawls()
     jobs = app.store.job_counts()
@@ -48,6 +48,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
                     {"stage": stage, "state": state, "count": count} for (stage, state), count in sorted(jobs.items())
                 ],
                 "queues": queues,
+                "broker": away,
                 "workers": [
                     {
                         "name": worker.name,

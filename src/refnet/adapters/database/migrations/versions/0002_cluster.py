@@ -13,6 +13,7 @@ down_revision = "0001"
 def upgrade() -> None:
     for name in ("stage", "vault", "lang"):
         op.add_column("crawls", sa.Column(name, sa.Text()))
+    op.add_column("crawls", sa.Column("again", sa.Boolean()))
     op.add_column("crawls", sa.Column("hinted_at", sa.Double()))
     op.add_column("jobs", sa.Column("hinted_at", sa.Double()))
     op.add_column("vault_notes", sa.Column("problem", sa.Text()))
