@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import typer.main
 
+from refnet.adapters.celery_queue.application import Connections, configuration
+from refnet.adapters.celery_queue.queues import QUEUES, ROUTES
 from refnet.demo.__main__ import _parser as stand_in_parser
 from refnet.demo.bundled import SEED, bundled_corpus
 from refnet.demo.server import StandIn
@@ -23,6 +25,7 @@ from refnet.domain.note_text import render
 from refnet.domain.note_words import LANGUAGES, SECTIONS
 from refnet.domain.notes import NoteContent, Summary
 from refnet.domain.papers import Author, Paper
+from refnet.domain.workers import ALL_CONCURRENCY, MOST_KILOBYTES, WORKERS, WorkerKind
 from refnet.entrypoints.cli import dead
 from refnet.entrypoints.cli.main import DONE, INCOMPLETE, INTERRUPTED, REFUSED, STOPPED, app
 from refnet.settings import SECRETS, Settings
@@ -35,6 +38,21 @@ FENCE = re.compile(r"^```[^\n]*\n.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 OPTION = re.compile(r"`(--[a-z][a-z-]*)")
 LONGEST_PAGE = 120
+#: Prints name and signature of every task of ours, and what beat sends. Its own process, for Celery reads its settings
+#: once.
+CELERY = """
+import inspect, json
+from celery.utils.imports import symbol_by_name
+from refnet.celery import app
+
+def plain(signature):
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return str(inspect.Signature(bare))
+
+ours = {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+tasks = {name: plain(inspect.signature(task.run)) for name, task in ours.items()}
+print(json.dumps([tasks, sorted(symbol_by_name(app.conf.beat_scheduler)(app).schedule)]))
+"""
 #: Values that are maps by a name of its own, so that their keys are not fixed.
 OPEN_MAPS = {"requests", "spent"}
 
@@ -264,6 +282,79 @@ def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path) -> N
     for name in ("refnet map", "refnet status", "refnet export json"):
         assert first_column(section(page, name)) != []
         assert set(first_column(section(page, name))) == set(answers[name])
+
+
+# ---- Celery
+
+
+@pytest.fixture(scope="module")
+def celery_says() -> tuple[dict[str, str], list[str]]:
+    """Signatures of the tasks by name, and the names of what beat sends."""
+    settings = {"CELERY_BROKER_URL": "redis://localhost", "DATABASE_URL": "postgresql://localhost/x"}
+    done = subprocess.run(
+        [sys.executable, "-c", CELERY], env=os.environ | settings, capture_output=True, text=True, check=True
+    )
+    tasks, periodic = json.loads(done.stdout)
+    return tasks, periodic
+
+
+def test_every_task_is_in_the_reference_with_its_signature_and_its_queue_and_no_other(
+    celery_says: tuple[dict[str, str], list[str]],
+) -> None:
+    tasks, _ = celery_says
+    queues = {name: ROUTES.get(f"{name.rpartition('.')[0]}.*", {"queue": WORKERS[0].queue})["queue"] for name in tasks}
+
+    shown = re.findall(r"^\| `([^`(]+)(\([^`]*)` \| (\w+) \|", section(reference("celery"), "Tasks"), re.MULTILINE)
+
+    assert sorted(shown) == sorted((name, signature, queues[name]) for name, signature in tasks.items())
+
+
+def test_beat_sends_health_checks_and_clears_old_results_as_the_pages_say(
+    celery_says: tuple[dict[str, str], list[str]],
+) -> None:
+    assert celery_says[1] == ["celery.backend_cleanup", "health-check"]
+
+
+def test_the_worker_table_is_in_the_reference() -> None:
+    page = section(reference("celery"), "Workers")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+
+    def row(kind: WorkerKind) -> str:
+        most, least = kind.autoscale
+        limits = f"{kind.soft_time_limit} s | {kind.time_limit} s"
+        return f"{kind.concurrency} | {kind.max_tasks_per_child} | {limits} | {most} to {least} | {kind.priority}"
+
+    assert rows == [(kind.queue, row(kind)) for kind in WORKERS]
+    assert f"with {ALL_CONCURRENCY} processes" in page
+    assert f"{MOST_KILOBYTES // 1000} MB" in page
+
+
+def test_every_queue_is_in_the_reference() -> None:
+    page = section(reference("celery"), "Queues and priorities")
+
+    assert [queue for queue in QUEUES if f"`{queue}`" not in page] == []
+
+
+@pytest.mark.parametrize("broker", ["redis://localhost", "amqp://localhost"])
+def test_the_settings_of_celery_in_the_reference_are_those_of_the_application(broker: str) -> None:
+    page = section(reference("celery-settings"), "Settings").partition("Where the design")[0]
+    used = configuration(Connections(broker, "postgresql://localhost/x"))
+
+    rows = re.findall(r"^\| (`[^|]+`) \| `([^`]+)` \|", page, re.MULTILINE)
+    shown = {name: value for names, value in rows for name in re.findall(r"`(\w+)`", names)}
+    assert len(shown) >= 15
+    assert shown == {name: value for name, value in shown.items() if str(used[name]) == value}
+
+
+def test_the_messages_of_a_cluster_that_the_pages_explain_are_those_that_refnet_gives() -> None:
+    page = (DOCS / "how-to" / "when-something-goes-wrong.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| ([^|`]+) \|", section(page, "A cluster does not move"), re.MULTILINE)[1:]
+    source = " ".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
+    said = re.sub(r"\s+", " ", re.sub(r'"\s+f?"', "", source))
+
+    pieces = [piece.strip(" ():") for message in messages for piece in message.split("…")]
+    assert len(messages) >= 10
+    assert [piece for piece in pieces if piece not in said] == []
 
 
 # ---- what the pages show

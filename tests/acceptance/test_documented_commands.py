@@ -18,6 +18,8 @@ from tests.acceptance.command import Refnet
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("README*.md")])
 BLOCK = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: Whose commands are looked at; those of Celery are in `tests/cluster`.
+PROGRAMS = "refnet|make|python -m refnet"
 #: Ends a command for our purposes: what follows is the shell's.
 SHELL = {">", ">>", "|", "||", "&&", ";", "2>"}
 LIBRARY = """
@@ -31,12 +33,12 @@ LIBRARY = """
 """
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """The words of each `refnet …` and `make …` in the blocks of a page."""
+def commands(page: Path, programs: str = PROGRAMS) -> Iterator[list[str]]:
+    """The words of each command of these programs in the blocks of a page."""
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         joined = block.replace("\\\n", " ")
         for line in joined.splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True) if is_command(line) else []
+            words = shlex.split(line.removeprefix("$ "), comments=True) if is_command(line, programs) else []
             words = list(takewhile(lambda word: word not in SHELL, words))
             if words[:3] == ["python", "-m", "refnet"]:
                 words = words[2:]
@@ -44,8 +46,8 @@ def commands(page: Path) -> Iterator[list[str]]:
                 yield words
 
 
-def is_command(line: str) -> bool:
-    return re.match(r"(\$ )?(refnet|make|python -m refnet)( |$)", line) is not None
+def is_command(line: str, programs: str) -> bool:
+    return re.match(rf"(\$ )?({programs})( |$)", line) is not None
 
 
 def parse(words: list[str]) -> None:
