@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnet.domain.crawl import Ask, Limits
-from refnet.domain.jobs import MOST_UNKNOWN, Job, Wave, choose
+from refnet.domain.jobs import MOST_UNKNOWN, Job, Wave, choose, choose_some
 from refnet.domain.papers import ListName
 
 LIMITS = Limits()
@@ -157,4 +157,118 @@ def test_every_request_keeps_the_caps_and_asks_each_paper_only_what_it_needs(que
             assert sum(one.citation_count is None for one in wave.jobs) <= MOST_UNKNOWN
         for one in wave.jobs:
             assert wave.ask & one.ask == wave.ask
+            del rest[one.paper_id]
+
+
+# A paper that somebody asks for leads
+
+
+def led(queued: list[Job], lead: str, limits: Limits = LIMITS) -> Wave:
+    wave = choose(queued, limits, lead)
+    assert wave is not None
+    return wave
+
+
+def test_the_paper_that_leads_is_in_the_request_whatever_would_be_next() -> None:
+    first = jobs(2, share=2, faults=1)
+    queued = [*first, *jobs(3, FULL, start=10), *jobs(3, LEAF, start=20)]
+    assert choose(queued, LIMITS) == Wave(tuple(first), LEAF)
+    assert led(queued, "paper 0021", Limits(ids=2)).paper_ids == ["paper 0021", "paper 0020"]
+    assert led(queued, "paper 0011").ask == FULL.batch
+
+
+def test_the_leading_paper_takes_along_only_what_asks_for_the_same_and_stands_the_same() -> None:
+    like = job(1)
+    others = [job(2, FULL), job(3, share=2), job(4, faults=1), job(5, Ask.REFERENCES)]
+    assert led([*others, job(0), like], "paper 0000").paper_ids == ["paper 0000", "paper 0001"]
+
+
+def test_a_leading_paper_that_failed_in_company_keeps_to_its_share() -> None:
+    queued = [*jobs(4, share=2), *jobs(3, start=10)]
+    assert led(queued, "paper 0003").paper_ids == ["paper 0003", "paper 0000"]
+    assert led(jobs(4, share=1), "paper 0002").alone
+
+
+def test_a_leading_paper_whose_list_comes_by_pages_goes_alone() -> None:
+    wave = led([*jobs(3), job(7, Ask.PAGE_CITATIONS | Ask.EXPAND)], "paper 0007")
+    assert (wave.paper_ids, wave.page) == (["paper 0007"], ListName.CITATIONS)
+
+
+def test_a_leading_paper_that_is_packed_out_goes_alone() -> None:
+    heavy = job(0, FULL, citation_count=9_000)
+    queued = [heavy, *jobs(3, FULL, start=1, citation_count=9_400)]
+    for lead in [one.paper_id for one in queued]:
+        assert lead in led(queued, lead).paper_ids
+
+
+def test_a_leading_paper_that_is_not_due_changes_nothing() -> None:
+    queued = [*jobs(3), *jobs(2, FULL, start=10)]
+    assert choose(queued, LIMITS, "paper 0099") == choose(queued, LIMITS)
+    assert choose([], LIMITS, "paper 0000") is None
+
+
+@given(queues(), st.integers(1, 30), st.integers(0, 59))
+def test_whatever_is_due_the_leading_paper_is_in_a_request_that_keeps_the_caps(
+    queued: list[Job], ids: int, place: int
+) -> None:
+    lead = queued[place % len(queued)]
+    wave = led(queued, lead.paper_id, Limits(ids=ids))
+    assert lead in wave.jobs
+    assert 1 <= len(wave.jobs) <= ids
+    assert len(set(wave.paper_ids)) == len(wave.jobs)
+    assert all(len(wave.jobs) <= one.share for one in wave.jobs if one.share is not None)
+    assert all(wave.ask & one.ask == wave.ask for one in wave.jobs)
+    assert wave.ask or wave.page
+    if len(wave.jobs) > 1 and Ask.CITATIONS in wave.ask:
+        assert sum(one.citation_count or 0 for one in wave.jobs) <= Limits().citations
+
+
+# Stages that ask nobody
+
+
+def some(queued: list[Job], most: int, lead: str | None = None) -> list[str]:
+    wave = choose_some(queued, most, lead)
+    assert wave is not None
+    assert (wave.ask, wave.page) == (Ask.NOTHING, None)
+    return wave.paper_ids
+
+
+def test_of_a_stage_that_asks_nobody_as_many_go_together_as_may() -> None:
+    assert choose_some([], 5) is None
+    assert choose_some([], 5, "paper 0000") is None
+    assert some(jobs(7), 5) == [f"paper {number:04}" for number in range(5)]
+    assert some(jobs(3), 5) == [f"paper {number:04}" for number in range(3)]
+
+
+def test_of_a_stage_that_asks_nobody_what_failed_in_company_goes_first_by_its_smaller_share() -> None:
+    queued = [*jobs(5), *jobs(3, start=10, share=3), *jobs(2, start=20, share=1)]
+    assert some(queued, 50) == ["paper 0020"]
+    assert some(queued[:8], 50) == ["paper 0010", "paper 0011", "paper 0012"]
+
+
+def test_of_a_stage_that_asks_nobody_a_share_is_not_filled_up_with_others() -> None:
+    assert some([*jobs(5), job(10, share=4)], 50) == ["paper 0010"]
+
+
+def test_of_a_stage_that_asks_nobody_the_leading_paper_is_there_once_and_brings_its_like() -> None:
+    queued = [*jobs(4), *jobs(4, start=10, share=2)]
+    assert some(queued, 3, "paper 0003") == ["paper 0003", "paper 0000", "paper 0001"]
+    assert some(queued, 3, "paper 0012") == ["paper 0012", "paper 0010"]
+    assert some(queued, 3, "paper 0099") == ["paper 0010", "paper 0011"]
+
+
+@given(queues(), st.integers(1, 9), st.none() | st.integers(0, 59))
+def test_of_a_stage_that_asks_nobody_every_job_comes_once_and_no_share_is_passed(
+    queued: list[Job], most: int, place: int | None
+) -> None:
+    rest = {one.paper_id: one for one in queued}
+    while rest:
+        lead = None if place is None else list(rest)[place % len(rest)]
+        wave = choose_some(list(rest.values()), most, lead)
+        assert wave is not None
+        assert lead is None or lead in wave.paper_ids
+        assert 1 <= len(wave.jobs) <= max(most, *(one.share or 0 for one in wave.jobs))
+        assert len({one.share for one in wave.jobs}) == 1
+        assert all(len(wave.jobs) <= one.share for one in wave.jobs if one.share is not None)
+        for one in wave.jobs:
             del rest[one.paper_id]

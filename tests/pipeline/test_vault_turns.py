@@ -1,0 +1,675 @@
+"""One vault written by many workers, held against the same vault written by one process."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.engine import database_url, open_engine, writing
+from refnet.adapters.database.migrate import upgrade
+from refnet.adapters.database.schema import metadata
+from refnet.adapters.database.store import Store
+from refnet.adapters.vault import FolderVault
+from refnet.demo.bundled import bundled_corpus
+from refnet.demo.graph import Corpus
+from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
+from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost
+from refnet.domain.jobs import Stage
+from refnet.domain.papers import Answer, Author, Direction, Stub
+from refnet.pipeline.check_vault import check
+from refnet.pipeline.cluster import summarize_wave
+from refnet.pipeline.generate import write_vault
+from refnet.pipeline.lease import LEASE, Lease
+from refnet.pipeline.offline import OfflineRunner
+from refnet.pipeline.summarize import summarize
+from refnet.pipeline.vault_turns import VaultWorker
+from tests.contract.making import LIMITS, answer, as_asked, work_off
+from tests.pipeline.conftest import Clock
+from tests.pipeline.scripted import Quiet
+from tests.servers import fresh_database, ticks
+
+Source = Mapping[str, Answer | None]
+STYLE = "author-year-title"
+#: `s` and `t` are seeds; both cite `a`, and `b` and `c` have the same title.
+SOURCE: dict[str, Answer | None] = {
+    "s": answer("s", ["a", "b"], abstract="About s. It is long.", title="Seed", year=2001),
+    "t": answer("t", ["a", "c", "s"], abstract="About t.", title="Turn", year=2002),
+    "a": answer("a", ["b", "plain"], abstract="About a.", title="Alpha", year=1999),
+    "b": answer("b", [], title="Beta", year=1998),
+    "c": answer("c", ["b"], title="Beta", year=1998),
+}
+
+
+class Killed(BaseException):
+    """The process ends here, and nothing of it runs any more."""
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        engine = open_engine(database_url(url))
+        upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def postgres(server: Engine) -> Engine:
+    with writing(server) as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
+    return server
+
+
+class Alone:
+    """One process with a file for a database: what the others are held against."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.vault = FolderVault(folder)
+
+    def map(self, source: Source, *seeds: str, depth: int = 1, lang: str = "en") -> tuple[object, ...]:
+        """Map these seeds; conflicts, deleted papers and problems."""
+        named = [CrawlSeed(seed, seed, "") for seed in seeds]
+        direction = Direction.REFERENCES
+        crawl_id = self.store.open_crawl(crawl_key(seeds, direction), direction, depth, len(source), named)
+        work_off(self.store, crawl_id, source)
+        summarize(crawl_id, self.store, AbstractSummarizer(), Quiet())
+        self.store.add_to_vault(str(self.vault.path), crawl_id, lang)
+        report = write_vault(self.store, self.vault, lang=lang)
+        return report.conflicts, report.deleted, report.problems
+
+
+class Worker:
+    """One process of a generator worker."""
+
+    def __init__(
+        self,
+        store: ClusterStore,
+        folder: Path,
+        owner: str = "me",
+        most: int = 2,
+        kind: Callable[[Path], FolderVault] = FolderVault,
+    ) -> None:
+        self.store = store
+        self.vault = VaultWorker(store, kind(folder), STYLE)
+        self.runner = OfflineRunner(store, Stage.GENERATE, self.vault.write, owner=owner, most=most)
+
+    def work(self) -> bool:
+        """What a hint makes it do; whether there was anything."""
+        seen = self.vault.see_to_vault()
+        fate = self.runner.step()
+        if fate is not None:
+            assert fate.error is None, fate.error
+            self.vault.see_to_vault()
+        return seen or fate is not None
+
+    def run(self) -> None:
+        for _ in range(500):
+            if not self.work():
+                return
+        raise AssertionError("the notes do not end")
+
+
+class Together:
+    """A cluster's database, and a vault that its workers write."""
+
+    def __init__(self, engine: Engine, folder: Path, clock: Clock, kind: type[ClusterStore] = ClusterStore) -> None:
+        self.store = kind(engine, clock=clock)
+        self.folder = folder
+        self.key = str(FolderVault(folder).path)
+
+    def worker(self, owner: str = "me", most: int = 2, kind: Callable[[Path], FolderVault] = FolderVault) -> Worker:
+        return Worker(self.store, self.folder, owner, most, kind)
+
+    def to_the_notes(self, source: Source, *seeds: str, depth: int = 1, lang: str = "en") -> int:
+        """Collect and summarise; the crawl then waits for who sees to the vault."""
+        named = [CrawlSeed(seed, seed, "") for seed in seeds]
+        direction = Direction.REFERENCES
+        crawl_id = self.store.hand_over(
+            crawl_key(seeds, direction),
+            direction,
+            depth,
+            len(source),
+            named,
+            None,
+            vault=self.key,
+            lang=lang,
+            limits=LIMITS,
+        )
+        summarizer = AbstractSummarizer()
+
+        def work(wave: Any, lease: Lease) -> None:
+            summarize_wave(self.store, summarizer, wave, lease)
+
+        summaries = OfflineRunner(self.store, Stage.SUMMARIZE, work, owner="me", most=100)
+        for _ in range(100):
+            while (wave := self.store.claim("me", LIMITS, lease=LEASE)) is not None:
+                found = [as_asked(source.get(one), wave.ask) for one in wave.paper_ids]
+                self.store.record_wave(wave, found, LIMITS)
+            while summaries.step() is not None:
+                pass
+            self.store.go_on(LIMITS)
+            if self.store.stage(crawl_id) is CrawlStage.NAME:
+                return crawl_id
+        raise AssertionError("the crawl does not end")
+
+    def map(self, source: Source, *seeds: str, depth: int = 1, lang: str = "en") -> tuple[object, ...]:
+        crawl_id = self.to_the_notes(source, *seeds, depth=depth, lang=lang)
+        self.worker().run()
+        assert self.state(crawl_id) is CrawlState.FINISHED
+        return self.told()
+
+    def state(self, crawl_id: int) -> CrawlState:
+        return self.store.crawl(crawl_id).state
+
+    def told(self) -> tuple[object, ...]:
+        """Conflicts, deleted papers and problems, as the report tells them."""
+        return (
+            tuple(self.store.note_conflicts(self.key)),
+            tuple(sorted(self.store.deleted_notes(self.key))),
+            tuple(self.store.note_problems(self.key)),
+        )
+
+
+@pytest.fixture
+def alone(store: Store, tmp_path: Path) -> Alone:
+    return Alone(store, tmp_path / "alone")
+
+
+@pytest.fixture
+def together(postgres: Engine, tmp_path: Path, clock: Clock) -> Together:
+    return Together(postgres, tmp_path / "together", clock)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def same(alone: Alone, together: Together) -> None:
+    """Byte for byte, and each vault as a reader's tools want it."""
+    assert contents(together.folder) == contents(alone.vault.path)
+    assert len(contents(together.folder)) > 1
+    assert together.store.written_revision(together.key) == alone.store.written_revision(str(alone.vault.path))
+
+
+# The same vault
+
+
+def from_corpus(corpus: Corpus) -> dict[str, Answer | None]:
+    """The corpus as a source would tell it."""
+    rows = [corpus.row(index) for index in range(len(corpus))]
+    found: dict[str, Answer | None] = {}
+    for index, row in enumerate(rows):
+        cited = [Stub(rows[other]["paperId"], rows[other]["title"]) for other in corpus.references(index) if other >= 0]
+        found[row["paperId"]] = answer(
+            row["paperId"],
+            cited,
+            title=row["title"],
+            year=row.get("year"),
+            venue=row.get("venue"),
+            abstract=row.get("abstract"),
+            authors=tuple(Author(author["name"]) for author in row["authors"]),
+        )
+    return found
+
+
+def test_workers_write_the_bundled_corpus_byte_for_byte_as_one_process_does(alone: Alone, together: Together) -> None:
+    source = from_corpus(bundled_corpus())
+    alone.map(source, *source)
+    crawl_id = together.to_the_notes(source, *source)
+    work_at_once(together, crawl_id, workers=3, most=5)
+    assert len(contents(together.folder)) == len(source) + 1
+    same(alone, together)
+    assert check(together.store, FolderVault(together.folder)) == []
+
+
+def work_at_once(together: Together, crawl_id: int, workers: int, most: int) -> None:
+    """Workers that begin at the same moment and work until the crawl has ended."""
+    start = threading.Barrier(workers)
+
+    def run(number: int) -> int:
+        worker = together.worker(f"worker:{number}", most)
+        start.wait(60)
+        waves = 0
+        for _ in ticks(120):
+            waves += worker.work()
+            if together.state(crawl_id) is CrawlState.FINISHED:
+                return waves
+        raise AssertionError("the crawl does not end")
+
+    with ThreadPoolExecutor(workers) as pool:
+        assert sum(pool.map(run, range(workers))) > 1
+
+
+def test_papers_of_the_same_name_get_the_names_that_one_process_gives(alone: Alone, together: Together) -> None:
+    alone.map(SOURCE, "s", "t")
+    together.map(SOURCE, "s", "t")
+    same(alone, together)
+    assert "papers/Lovelace 1998 Beta (c).md" in contents(together.folder)
+
+
+def test_a_second_time_nothing_is_touched(together: Together) -> None:
+    together.map(SOURCE, "s")
+    before = times(together.folder)
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    assert together.worker().vault.see_to_vault()
+    assert together.state(crawl_id) is CrawlState.FINISHED, "there is nothing to be written"
+    assert together.store.due_count(Stage.GENERATE) == 0
+    assert times(together.folder) == before
+
+
+def test_a_second_crawl_changes_only_what_it_says_anew(alone: Alone, together: Together) -> None:
+    for side in (alone, together):
+        side.map(SOURCE, "s")
+    before = times(together.folder)
+    for side in (alone, together):
+        side.map(SOURCE, "t")
+    same(alone, together)
+    after = times(together.folder)
+    assert after["Lovelace 1998 Beta.md"] != before["Lovelace 1998 Beta.md"], "c cites it"
+    assert set(before) < set(after)
+
+
+def test_another_language_is_written_everywhere(alone: Alone, together: Together) -> None:
+    for side in (alone, together):
+        side.map(SOURCE, "s")
+        side.map(SOURCE, "t", lang="ja")
+    same(alone, together)
+    assert "参考文献" in (together.folder / "papers" / "Lovelace 2001 Seed.md").read_text()
+
+
+# The reader
+
+
+def edit_property(folder: Path) -> None:
+    note = folder / "papers" / "Lovelace 1999 Alpha.md"
+    note.write_text(note.read_text().replace("venue:", "venue: mine #").replace("title: ", "title: My "))
+
+
+def add_a_section(folder: Path) -> None:
+    note = folder / "papers" / "Lovelace 1998 Beta.md"
+    note.write_text(note.read_text() + "\n## Mine\n\nI like [[Lovelace 1999 Alpha]].\n")
+
+
+def edit_a_list(folder: Path) -> None:
+    note = folder / "papers" / "Lovelace 1999 Alpha.md"
+    note.write_text(note.read_text().replace("- [[Lovelace 2001 Seed]]", "- [[Lovelace 2001 Seed]] (read it)"))
+
+
+def delete_a_note(folder: Path) -> None:
+    (folder / "papers" / "Lovelace 1999 Alpha.md").unlink()
+
+
+def rename_a_note(folder: Path) -> None:
+    (folder / "papers" / "Lovelace 1999 Alpha.md").rename(folder / "papers" / "My Alpha.md")
+
+
+def delete_all_notes(folder: Path) -> None:
+    shutil.rmtree(folder / "papers")
+
+
+def put_a_folder_in_the_way(folder: Path) -> None:
+    delete_a_note(folder)
+    (folder / "papers" / "Lovelace 1999 Alpha.md").mkdir()
+
+
+def put_a_file_in_the_way(folder: Path) -> None:
+    (folder / "papers" / "Lovelace 2002 Turn.md").write_text("My own thoughts.\n")
+
+
+def break_a_note(folder: Path) -> None:
+    note = folder / "papers" / "Lovelace 1999 Alpha.md"
+    note.write_text(note.read_text().replace("---\n", "---\n: [\n", 1))
+
+
+def put_a_folder_in_the_way_of_the_index(folder: Path) -> None:
+    (folder / "refnet" / "refnet index.md").unlink()
+    (folder / "refnet" / "refnet index.md").mkdir()
+
+
+EDITS = [
+    edit_property,
+    add_a_section,
+    edit_a_list,
+    delete_a_note,
+    rename_a_note,
+    delete_all_notes,
+    put_a_folder_in_the_way,
+    put_a_file_in_the_way,
+    break_a_note,
+    put_a_folder_in_the_way_of_the_index,
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_the_reader_did_is_treated_as_one_process_treats_it(
+    alone: Alone, together: Together, edit: Callable[[Path], None]
+) -> None:
+    """Conflicts and problems are kept for the report of whoever handed the crawl over."""
+    told = []
+    for side in (alone, together):
+        side.map(SOURCE, "s")
+        edit(side.vault.path if isinstance(side, Alone) else side.folder)
+        told.append(side.map(SOURCE, "t"))
+        told.append(side.map(SOURCE, "t"))
+    first, again, shared, shared_again = [at_home(one, alone, together) for one in told]
+    same(alone, together)
+    assert shared == first
+    # A note that needs no writing is told of all the same: what stands against it has not gone.
+    assert shared_again[1:] == again[1:]
+
+
+def at_home(told: tuple[object, ...], alone: Alone, together: Together) -> tuple[object, ...]:
+    """The same words wherever the vault is, in any order."""
+    conflicts, deleted, problems = told
+    assert isinstance(problems, tuple)
+    places = (str(alone.vault.path), together.key)
+    plain = sorted(line.replace(places[0], "").replace(places[1], "") for line in problems)
+    return sorted(conflicts), deleted, plain  # type: ignore[call-overload]
+
+
+def test_a_problem_that_is_mended_is_told_no_more(together: Together) -> None:
+    together.map(SOURCE, "s")
+    put_a_folder_in_the_way(together.folder)
+    assert together.map(SOURCE, "t")[2]
+    assert together.store.written_revision(together.key) == ""
+    (together.folder / "papers" / "Lovelace 1999 Alpha.md").rmdir()
+    together.map(SOURCE, "t")
+    assert together.told() == ((), ("a",), ()), "it counts as deleted by the reader"
+    assert together.store.written_revision(together.key)
+
+
+def test_a_conflict_in_a_note_that_the_reader_deleted_is_told_no_more(together: Together) -> None:
+    together.map(SOURCE, "s")
+    edit_a_list(together.folder)
+    assert together.map(SOURCE, "t")[0]
+    delete_a_note(together.folder)
+    assert together.map(SOURCE, "c") == ((), ("a",), ())
+
+
+def test_a_note_deleted_after_the_vault_was_begun_stays_deleted(together: Together) -> None:
+    together.map(SOURCE, "s")
+    together.to_the_notes(SOURCE, "t")
+    worker = together.worker()
+    worker.vault.see_to_vault()
+    delete_a_note(together.folder)
+    worker.run()
+    assert not (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
+    assert together.store.deleted_notes(together.key) == {"a"}
+
+
+def test_a_note_that_the_reader_deleted_is_not_written_because_its_summary_was_made_again(together: Together) -> None:
+    together.map(SOURCE, "s")
+    delete_a_note(together.folder)
+    together.store.enqueue(Stage.GENERATE, ["a", "s"])
+    together.worker().run()
+    assert not (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
+
+
+def test_a_note_is_written_anew_where_none_of_ours_is_left(together: Together) -> None:
+    together.map(SOURCE, "s")
+    delete_all_notes(together.folder)
+    together.store.enqueue(Stage.GENERATE, ["a"])
+    together.worker().run()
+    assert (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
+
+
+# Many at once
+
+
+def test_many_workers_write_one_vault_as_one_process_does(alone: Alone, together: Together) -> None:
+    source = {f"p{number:02}": answer(f"p{number:02}", [f"p{(number * 7 + 3) % 30:02}"]) for number in range(30)}
+    source["s"] = answer("s", sorted(source))
+    alone.map(source, "s")
+    crawl_id = together.to_the_notes(source, "s")
+    work_at_once(together, crawl_id, workers=4, most=3)
+    same(alone, together)
+
+
+def test_while_one_sees_to_the_vault_another_leaves_it_alone(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    worker = together.worker()
+    with together.store.vault_turn(together.key) as mine:
+        assert mine
+        assert not worker.vault.see_to_vault()
+        with pytest.raises(HeldElsewhere):
+            worker.vault.name(crawl_id)
+        assert together.store.note_names(together.key) == {}
+    assert worker.vault.see_to_vault()
+    assert sorted(together.store.note_names(together.key)) == ["a", "b", "s"]
+
+
+def test_a_worker_of_another_folder_leaves_the_vault_alone(together: Together, tmp_path: Path) -> None:
+    together.to_the_notes(SOURCE, "s")
+    other = Worker(together.store, tmp_path / "another")
+    assert not other.work()
+    assert not (tmp_path / "another").exists()
+
+
+def test_a_crawl_that_begins_does_not_end_with_another_whose_notes_are_written(together: Together) -> None:
+    first = together.to_the_notes(SOURCE, "s")
+    worker = together.worker(most=100)
+    second = together.to_the_notes(SOURCE, "t", depth=0)
+    # The second has its notes written, and nobody has seen to its end.
+    together.store.add_to_vault(together.key, second, "en")
+    together.store.give_names({"t": "Lovelace 2002 Turn"})
+    together.store.begin_writing([second], together.key, ["t"], "r", [])
+    assert worker.runner.step() is not None
+    assert worker.vault.see_to_vault()
+    assert together.state(first) is CrawlState.RUNNING
+    worker.run()
+    assert {together.state(first), together.state(second)} == {CrawlState.FINISHED}
+    assert len(list((together.folder / "papers").iterdir())) == 4
+
+
+def test_notes_that_were_read_before_another_crawl_was_named_get_its_links(alone: Alone, together: Together) -> None:
+    """Of the two crawls in one vault the second begins while a worker writes notes of the first."""
+
+    class Interrupted(FolderVault):
+        """At its first write another worker begins the second crawl."""
+
+        begun = False
+
+        def write(self, name: str, text: str) -> None:
+            if not self.begun:
+                self.begun = True
+                assert together.worker("other").vault.see_to_vault()
+            super().write(name, text)
+
+    for seed in ("s", "t"):
+        alone.map(SOURCE, seed)
+    # Collected before either is named, so that only the names are news to who writes.
+    first = together.to_the_notes(SOURCE, "s")
+    worker = together.worker(most=100, kind=Interrupted)
+    assert worker.vault.see_to_vault()
+    second = together.to_the_notes(SOURCE, "t")
+    assert worker.runner.step() is not None
+    together.worker().run()
+    assert {together.state(first), together.state(second)} == {CrawlState.FINISHED}
+    same(alone, together)
+
+
+# Lost leases
+
+
+def test_who_lost_its_lease_before_it_wrote_writes_nothing(together: Together) -> None:
+    together.to_the_notes(SOURCE, "s")
+    late, new = together.worker("late", 100), together.worker("new", 100)
+    late.vault.see_to_vault()
+    wave = together.store.claim_some(Stage.GENERATE, "late", 100, lease=LEASE)
+    assert wave is not None
+    together.store.free_owners(["late"])
+    with pytest.raises(LeaseLost):
+        late.vault.write(wave, Lease(together.store, wave))
+    assert list((together.folder / "papers").iterdir()) == []
+    new.run()
+    assert len(list((together.folder / "papers").iterdir())) == 3
+
+
+def test_a_process_that_was_stopped_while_it_wrote_writes_no_further_note(together: Together, clock: Clock) -> None:
+    """Its own clock has jumped when it goes on, whatever the database would say."""
+
+    class Stopped(FolderVault):
+        def write(self, name: str, text: str) -> None:
+            super().write(name, text)
+            clock.move(LEASE + 1)
+
+    together.to_the_notes(SOURCE, "s")
+    late = together.worker("late", 100, Stopped)
+    late.vault.see_to_vault()
+    wave = together.store.claim_some(Stage.GENERATE, "late", 100, lease=LEASE)
+    assert wave is not None
+    with pytest.raises(LeaseLost):
+        late.vault.write(wave, Lease(together.store, wave, clock=clock.monotonic))
+    assert len(list((together.folder / "papers").iterdir())) == 1
+    assert together.told() == ((), (), ())
+
+
+# A vault that cannot be written
+
+
+def test_a_vault_that_cannot_be_written_ends_no_crawl_and_goes_on_when_it_can(alone: Alone, together: Together) -> None:
+    alone.map(SOURCE, "s")
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    together.folder.write_text("in the way")
+    worker = together.worker()
+    with pytest.raises(ConfigurationError):
+        worker.work()
+    assert together.store.stage(crawl_id) is CrawlStage.NAME
+    together.folder.unlink()
+    worker.run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    same(alone, together)
+
+
+# A process that dies between any two steps
+
+
+class Mortal(ClusterStore):
+    """Dies before or after the commit of one kind of change, the so-manyth time it is made."""
+
+    death: tuple[str, bool, int] | None = None
+
+    def _step(self, name: str, change: Callable[[], Any]) -> Any:
+        if self.death is None or self.death[0] != name:
+            return change()
+        _, before, left = self.death
+        self.death = (name, before, left - 1)
+        if left > 1:
+            return change()
+        self.death = None
+        if not before:
+            change()
+        raise Killed
+
+    def add_to_vault(self, *given: Any) -> None:
+        self._step("add_to_vault", lambda: super(Mortal, self).add_to_vault(*given))
+
+    def give_names(self, *given: Any) -> None:
+        self._step("give_names", lambda: super(Mortal, self).give_names(*given))
+
+    def mark_written(self, *given: Any) -> None:
+        self._step("mark_written", lambda: super(Mortal, self).mark_written(*given))
+
+    def save_baselines(self, *given: Any) -> None:
+        self._step("save_baselines", lambda: super(Mortal, self).save_baselines(*given))
+
+    def begin_writing(self, *given: Any) -> None:
+        self._step("begin_writing", lambda: super(Mortal, self).begin_writing(*given))
+
+    def save_own_baselines(self, *given: Any) -> None:
+        self._step("save_own_baselines", lambda: super(Mortal, self).save_own_baselines(*given))
+
+    def record_notes(self, *given: Any) -> None:
+        self._step("record_notes", lambda: super(Mortal, self).record_notes(*given))
+
+    def end_writing(self, *given: Any, **more: Any) -> list[int]:
+        ended: list[int] = self._step("end_writing", lambda: super(Mortal, self).end_writing(*given, **more))
+        return ended
+
+
+STEPS = [
+    ("add_to_vault", 1),
+    ("mark_written", 1),
+    ("give_names", 1),
+    ("save_baselines", 1),
+    ("begin_writing", 1),
+    ("save_own_baselines", 1),
+    ("save_own_baselines", 2),
+    ("save_own_baselines", 3),
+    ("record_notes", 1),
+    ("record_notes", 2),
+    ("end_writing", 1),
+]
+
+
+@pytest.mark.parametrize(("step", "times"), STEPS)
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [(True, False), (False, False), (True, True)],
+    ids=["before, new vault", "after, new vault", "before, old vault"],
+)
+def test_a_process_that_dies_at_any_step_costs_nothing_but_time(
+    alone: Alone, postgres: Engine, tmp_path: Path, clock: Clock, step: str, times: int, before: bool, again: bool
+) -> None:
+    """In a new vault, and in one that the reader has edited and a second crawl is added to."""
+    together = Together(postgres, tmp_path / "together", clock, Mortal)
+    store = together.store
+    assert isinstance(store, Mortal)
+    if again:
+        for side in (alone, together):
+            side.map(SOURCE, "s")
+            add_a_section(side.vault.path if isinstance(side, Alone) else side.folder)
+            delete_a_note(side.vault.path if isinstance(side, Alone) else side.folder)
+    seed = "t" if again else "s"
+    alone.map(SOURCE, seed)
+    crawl_id = together.to_the_notes(SOURCE, seed)
+    store.death = (step, before, times)
+    with pytest.raises(Killed):
+        together.worker("dying").run()
+    store.free_owners(["dying"])
+    together.worker("next").run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    assert contents(together.folder) == contents(alone.vault.path)
+    assert store.deleted_notes(together.key) == ({"a"} if again else set())
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_process_that_dies_while_it_writes_files_costs_nothing_but_time(
+    alone: Alone, together: Together, times: int, before: bool
+) -> None:
+    class Dying(FolderVault):
+        written = 0
+
+        def write(self, name: str, text: str) -> None:
+            self.written += 1
+            if self.written == times and before:
+                raise Killed
+            super().write(name, text)
+            if self.written == times:
+                raise Killed
+
+    alone.map(SOURCE, "s")
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    with pytest.raises(Killed):
+        together.worker("dying", kind=Dying).run()
+    together.store.free_owners(["dying"])
+    together.worker("next").run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    same(alone, together)
