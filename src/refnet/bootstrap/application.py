@@ -77,13 +77,17 @@ class Application:
         alone: the workers do the work.
         """
         if self.is_cluster:
-            open_at_head(self.engine)
+            self.check_schema()
             yield
             return
         with self.alone():
             open_at_head(self.engine)
             self.store.free_all()
             yield
+
+    def check_schema(self) -> None:
+        """Raises ConfigurationError for a database of another version's."""
+        open_at_head(self.engine)
 
     @property
     def is_cluster(self) -> bool:
@@ -138,6 +142,7 @@ class Application:
 
     def _look_at_broker(self) -> str:
         with self.cluster() as cluster:
+            cluster.announcer.probe()
             waiting = cluster.depths()
         return "answers; waiting " + ", ".join(f"{queue} {number:,}" for queue, number in waiting.items())
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ class Cluster:
     settings: Settings
     engine: Engine
     celery: Celery
+    _opened: ExitStack = field(default_factory=ExitStack)
 
     @cached_property
     def store(self) -> ClusterStore:
@@ -108,6 +109,7 @@ class Cluster:
         return self.announcer.depths()
 
     def close(self) -> None:
+        self._opened.close()
         self.engine.dispose()
         self.celery.close()
 
@@ -145,6 +147,7 @@ class Cluster:
             limits=self.limits,
             timeout=settings.request_seconds,
         )
+        self._opened.callback(source.close)
         summarizer = AbstractSummarizer()
         vault = VaultWorker(store, FolderVault(settings.output_dir), settings.note_names)
         return ClusterWorker(

@@ -18,6 +18,7 @@ from refnet.domain.errors import (
     PaperNotFound,
     PermanentError,
     RefnetError,
+    TimeLimitReached,
 )
 from refnet.domain.identifiers import parse_seed, shown
 from refnet.domain.jobs import JobFate, JobState, Stage, Wave
@@ -194,6 +195,8 @@ class ClusterWorker:
                 raise HeldElsewhere(fate.reason or why or f"{paper_id} is not due yet.", retry_after=fate.due_in)
             done = self.work(stage, paper_id)
             why = str(done.error) if done is not None and done.error is not None else why
+            if done is not None and isinstance(done.error, TimeLimitReached) and not done.buried:
+                raise done.error  # a task has one time limit: going on, it would only be killed
         raise HeldElsewhere(f"{paper_id} takes many requests.", retry_after=0.0)
 
     def _collected(self, stage: Stage, text: str) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
@@ -19,6 +19,7 @@ from refnet.pipeline.announce import Announcer, HintStore, announce
 from refnet.pipeline.generate import VaultReport
 from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest, MapStore
 
+Result = TypeVar("Result")
 #: Seconds between two looks at a crawl that the workers do, and between two tries to tell them of it.
 LOOK_EVERY, TELL_EVERY = 0.3, 5.0
 #: Which workers a crawl needs at each of its stages.
@@ -88,7 +89,7 @@ class Follower:
         before = self.store.starts(self.host)
         resolution = self.mapper.resolve(request)
         key = crawl_key((seed.paper_id for seed in resolution.seeds), request.direction)
-        crawl_id = self._patiently(
+        crawl_id = self.patiently(
             lambda: self.store.hand_over(
                 key,
                 request.direction,
@@ -198,8 +199,8 @@ class Follower:
     def _paces(self) -> list[PaceState]:
         return [pace for pace in self.store.paces() if pace.host == self.host]
 
-    def _patiently(self, work: Callable[[], int]) -> int:
-        """Wait for the database, as `follow` does. Raises StoreUnavailable when it stays away too long."""
+    def patiently(self, work: Callable[[], Result]) -> Result:
+        """Do what needs the database, and wait for it, as `follow` does. Raises StoreUnavailable when it stays away too long."""
         begun, told = self.clock(), False
         while True:
             try:

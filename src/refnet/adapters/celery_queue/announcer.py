@@ -13,7 +13,7 @@ from kombu.exceptions import BatchPublishError, OperationalError
 from redis.exceptions import RedisError
 
 from refnet.adapters.celery_queue import hint_mark
-from refnet.adapters.celery_queue.queues import QUEUES, depths
+from refnet.adapters.celery_queue.queues import QUEUES, depths, probe_queue
 from refnet.domain.errors import BrokerUnavailable
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.workers import BY_STAGE
@@ -49,6 +49,13 @@ class CeleryAnnouncer:
         with self._producer() as producer:
             return depths(producer.channel.connection.client, queues)
 
+    def probe(self) -> None:
+        """Find out whether the broker takes messages: one that is full answers, and takes none. Raises BrokerUnavailable."""
+        with self._producer() as producer:
+            probe = probe_queue(uuid())
+            producer.publish("", declare=[probe], exchange="", routing_key=probe.name, serializer="json", retry=False)
+            probe(producer.channel).delete()
+
     def send(self, stage: Stage, due: Sequence[DueJob]) -> None:
         """One round trip for all, where the broker's transport can; see celery.md for the figures."""
         task, most = TASKS[stage], BY_STAGE[stage].priority
@@ -82,4 +89,5 @@ class CeleryAnnouncer:
                     connection.collect()
                     raise
         except _AWAY as error:
-            raise BrokerUnavailable(f"The broker does not answer ({type(error).__name__}).") from error
+            said = str(error).strip().partition("\n")[0]
+            raise BrokerUnavailable(f"The broker does not answer ({said or type(error).__name__}).") from error

@@ -47,6 +47,13 @@ def canary_queue(worker: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name, durable=False, auto_delete=True, max_length=10)
 
 
+def probe_queue(name: str) -> Queue:
+    """For one message that nobody reads."""
+    return Queue(
+        f"refnet.probe.{name}", Exchange(""), routing_key=f"refnet.probe.{name}", durable=False, exclusive=True
+    )
+
+
 def depths(connection: Any, names: tuple[str, ...] = QUEUES) -> dict[str, int]:
     """Messages waiting in each queue, summed over priorities; 0 for a queue that does not exist yet.
 

@@ -122,7 +122,8 @@ def run_map(
 
 def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:
     """Let the workers do the job, into the vault that they write."""
-    with app.at_work(), progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
+    with progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
+        cluster.follower(mapper).patiently(app.check_schema)
         wanted = cluster.vault_for(app.vault(vault).path if vault is not None else None)
         report, place = cluster.follower(mapper).map(request, wanted)
         return report, Path(place)

@@ -74,7 +74,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         first = (seeds[0].title or seeds[0].input) if seeds else "no seed"
         more = f" and {len(seeds) - 1} more" if len(seeds) > 1 else ""
         say(
-            f"Crawl {crawl.id}, {crawl.state}: {first}{more}; depth {crawl.depth}, limit {crawl.limit}, {crawl.direction}; "
+            f"Crawl {crawl.id}, {crawl.state}: {first}{more}; depth {crawl.depth}, {_limit(crawl.limit)}, {crawl.direction}; "
             f"{crawl.collected:,} papers, {crawl.members - crawl.collected:,} waiting, {crawl.dead:,} dead"
         )
     for (stage, state), count in sorted(jobs.items()):
@@ -88,6 +88,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     for pace in paces:
         if pace.blocked > 0:
             say(f"{pace.host} is left alone for {pace.blocked:.0f} s more after {pace.failures} failures in a row.")
+
+
+def _limit(limit: int) -> str:
+    """The papers fetched by hand have none, but the greatest number that the database holds."""
+    return "no limit" if limit >= 2**31 - 1 else f"limit {limit}"
 
 
 def _cluster(app: Application) -> tuple[dict[str, int], list[WorkerReport], str | None]:
