@@ -85,7 +85,7 @@ def test_a_full_disk_of_the_database_stops_the_run_which_goes_on_when_there_is_r
     ran = run_script(
         refnet,
         f"""
-        disk 400k data
+        disk 480k data
         refnet map {SEED} > out; echo $? >> codes
         disk 20m data
         refnet map {SEED} --json > second; echo $? >> codes
