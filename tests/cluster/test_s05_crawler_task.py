@@ -12,6 +12,7 @@ from celery.exceptions import TimeoutError as NotYet
 
 from refnet.demo.bundled import SEED
 from refnet.demo.faults import Faults
+from refnet.entrypoints.celery.tasks import TRIES
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
 from tests.cluster.live_events import live_events
@@ -130,6 +131,9 @@ def test_s05_nobody_waits_inside_a_task(make_lab: MakeLab, redis_url: str) -> No
         sent = app.send_task(FETCH, [SEED])
         events.until("task-retried", sent.id)
         [(least, most)] = until(lambda: events.waits(sent.id), 60)
+        # Another paper is not even asked for: the source is to be left alone.
+        other = app.send_task(FETCH, ["arXiv:1706.03762"]).id
+        events.until("task-retried", other, 30)
         # The one process there is has other work meanwhile.
         assert app.send_task("health_check").get(timeout=60)["status"] == "healthy"
         with pytest.raises(NotYet):
@@ -142,27 +146,27 @@ def test_s05_nobody_waits_inside_a_task(make_lab: MakeLab, redis_url: str) -> No
 
 def test_s05_waits_are_capped_at_ten_minutes_and_jittered(lab: Lab) -> None:
     lab.worker("crawler", "-c1", app=ACTING)
-    number = 15
+    number = 12
 
     with lab.app() as app, live_events(app) as events:
 
-        def waits(retries: int, due_in: float) -> Sequence[tuple[float, float]]:
-            ids = [
-                app.send_task("acting.back_off", [due_in], queue="crawler", retries=retries).id for _ in range(number)
-            ]
+        def waits(tries: int, due_in: float = 0.0) -> Sequence[tuple[float, float]]:
+            sent = {"queue": "crawler", "headers": {TRIES: tries}}
+            ids = [app.send_task("acting.back_off", [due_in], **sent).id for _ in range(number)]
             until(lambda: all(events.waits(one) for one in ids), 90, "their retries")
             return [events.waits(one)[0] for one in ids]
 
-        capped, asked, early, late = waits(0, 5_000.0), waits(0, 100.0), waits(1, 0.0), waits(9, 0.0)
+        capped, asked, first, ninth, late = waits(0, 5_000.0), waits(0, 100.0), waits(0), waits(8), waits(40)
 
     assert all(least <= 600.0 <= most for least, most in capped)
     # A wait that somebody asked for is never shortened, and lengthened by up to a tenth.
     assert all(most >= 100.0 and least <= 110.0 for least, most in asked)
     assert max(least for least, _ in asked) - min(least for least, _ in asked) > 1.0
-    # Else exponential: up to 2 and up to 512 seconds, anything between as likely.
-    assert all(least <= 2.0 * 1.1 for least, _ in early)
-    assert all(least <= 512.0 * 1.1 for least, _ in late)
-    assert max(least for least, _ in late) > 60.0
+    # Else exponential, anything up to the doubled time as likely.
+    for found, longest in ((first, 2.0), (ninth, 512.0), (late, 600.0)):
+        assert all(least <= min(longest * 1.1, 600.0) for least, _ in found)
+        assert max(most for _, most in found) > longest / 8
+    assert max(least for least, _ in ninth) > 60.0
 
 
 # ---------------------------------------------------------------- for good

@@ -102,7 +102,7 @@ def test_s11_what_another_client_pushes_is_consumed(make_lab: MakeLab, redis: Re
     lab = make_lab(redis.url)
     with lab.app() as app, redis.client(decode_responses=True) as client:
         app.send_task(FETCH, ("arXiv:2005.11401", 1))
-        envelope = client.rpop("crawler")
+        envelope = client.rpop("crawler\x06\x1610")
         assert isinstance(envelope, str)
         client.flushall()
         lab.worker("crawler", "-c1")

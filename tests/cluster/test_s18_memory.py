@@ -20,11 +20,10 @@ def test_s18_the_limit_is_the_documents_in_kilobytes() -> None:
     assert MOST_KILOBYTES == 200_000
 
 
-@pytest.mark.parametrize("queue", ["crawler", "summarizer", "generator"])
-def test_s18_a_worker_loads_nothing_heavy_and_is_frozen_before_its_children_are_born(lab: Lab, queue: str) -> None:
-    lab.worker(queue, "-c1", "--include", "tests.cluster.probe_tasks")
+def test_s18_a_worker_loads_nothing_heavy_and_is_frozen_before_its_children_are_born(lab: Lab) -> None:
+    lab.worker("crawler,summarizer,generator", "-c1", "--include", "tests.cluster.probe_tasks")
     with lab.app() as app:
-        found = app.send_task("probe.look", queue=queue).get(timeout=60)
+        found = app.send_task("probe.look").get(timeout=60)
     # A child has all that its parent had.
     assert {"refnet", "celery", "psycopg"} <= set(found["packages"])
     assert not HEAVY & set(found["packages"])

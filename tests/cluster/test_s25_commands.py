@@ -17,6 +17,7 @@ import pytest
 
 from refnet.demo.bundled import SEED
 from tests.acceptance.command import Ended
+from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import ROOT, Lab, until
 from tests.cluster.one_lab import FETCH, OneLab, switch
 
@@ -97,6 +98,19 @@ def test_s25_a_call_with_what_is_no_paper_prints_the_tasks_id_and_ends_as_failur
     [row] = until(lambda: ended_tasks(lab, sent), what="the result")
     assert row.status == "FAILURE"
     assert "“paper123” is no id that refnet knows" in lab.refnet.done("dead", "list").out
+
+
+def test_s25_a_call_comes_before_what_a_crawl_has_queued(make_lab: MakeLab, broker_url: str) -> None:
+    lab = make_lab(broker_url)
+    with lab.app() as app:
+        hints = [app.send_task(FETCH, ("paper123",), priority=9).id for _ in range(5)]
+        called = celery(lab, "call", FETCH, '--args=["paper123"]').out.strip()
+        checked = celery(lab, "call", "health_check").out.strip()
+
+        lab.worker("crawler", "-c1")
+
+        until(lambda: len(lab.results()) == 7, what="all seven")
+    assert [row.task_id for row in lab.results()] == [called, checked, *hints]
 
 
 @pytest.mark.parametrize(("app", "elsewhere"), [("celery_app", False), ("refnet", True)])

@@ -16,7 +16,14 @@ CANARY_QUEUE = "refnet.canary.{}"
 
 #: All queues whose depth is of interest.
 QUEUES = (*BY_QUEUE, DEAD_LETTERS)
-ROUTES = {f"{kind.queue}.tasks.*": {"queue": kind.queue} for kind in WORKERS}
+#: What says no priority of its own (`celery call` cannot) is somebody's who waits for it. Without one it would stand
+#: behind the hints of a crawl, which are replaced as fast as they are worked off, until that has ended.
+ROUTES: dict[str, dict[str, Any]] = {
+    f"{kind.queue}.tasks.*": {"queue": kind.queue, "priority": kind.priority} for kind in WORKERS
+} | {
+    name: {"queue": WORKERS[0].queue, "priority": WORKERS[0].priority}
+    for name in ("health_check", "process_failed_tasks")
+}
 
 
 def task_queues() -> tuple[Queue, ...]:
