@@ -83,7 +83,25 @@ class Progress(Protocol):
         """A line that stays."""
 
 
-class CrawlStore(Protocol):
+class JobStore(Protocol):
+    """The part of the ledger by which claimed jobs are given back or given up."""
+
+    def release(
+        self,
+        wave: Wave,
+        *,
+        due_in: float = 0.0,
+        share: int | None = None,
+        faulted_at: int | None = None,
+        charged: bool = False,
+        reason: str | None = None,
+        hinted: bool = False,
+    ) -> None: ...
+
+    def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None: ...
+
+
+class CrawlStore(JobStore, Protocol):
     """The part of the store that the crawl works on; each method is one transaction."""
 
     def known(self, wanted: Iterable[str]) -> dict[str, str]: ...
@@ -142,20 +160,6 @@ class CrawlStore(Protocol):
     def record_page(self, wave: Wave, page: Page | None, limits: Limits) -> None: ...
 
     def replace_asks(self, wave: Wave, ask: Ask) -> None: ...
-
-    def release(
-        self,
-        wave: Wave,
-        *,
-        due_in: float = 0.0,
-        share: int | None = None,
-        faulted_at: int | None = None,
-        charged: bool = False,
-        reason: str | None = None,
-        hinted: bool = False,
-    ) -> None: ...
-
-    def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None: ...
 
 
 class SummaryStore(Protocol):

@@ -150,9 +150,10 @@ class Follower:
                 if trouble and trouble != told:
                     progress.say(trouble)
                 told = trouble
-                if self.clock() - moved >= self.patience:
+                if (still := self.clock() - moved) >= self.patience:
+                    since = f"{still:.0f} s" if still < 90 else f"{still / 60:.0f} min"
                     raise OutageTooLong(
-                        f"Nothing has moved for {max(1, round((self.clock() - moved) / 60))} min."
+                        f"Nothing has moved for {since}."
                         f"{' ' + trouble if trouble else ''} What is collected is kept and the workers go on; run the same "
                         "command later and it follows them."
                     )

@@ -18,6 +18,7 @@ from refnet.domain.errors import (
 from refnet.domain.jobs import MOST_TRIES, Stage, Wave
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.runner import Fate, bug, half, too_long, trace_of
+from refnet.ports import JobStore
 
 #: Seconds until a job is tried again for the first time; the second time after twice as long, and so on. Source: the
 #: design document, section 4.2.
@@ -26,7 +27,7 @@ STEP = 60.0
 FULL = 30.0
 
 
-class OfflineStore(Protocol):
+class OfflineStore(JobStore, Protocol):
     """The part of the ledger that these stages work on."""
 
     def claim_some(
@@ -34,20 +35,6 @@ class OfflineStore(Protocol):
     ) -> Wave | None: ...
 
     def renew(self, wave: Wave, lease: float) -> None: ...
-
-    def release(
-        self,
-        wave: Wave,
-        *,
-        due_in: float = 0.0,
-        share: int | None = None,
-        faulted_at: int | None = None,
-        charged: bool = False,
-        reason: str | None = None,
-        hinted: bool = False,
-    ) -> None: ...
-
-    def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None: ...
 
 
 #: Does a wave's work and records it; the lease tells whether the wave is still its own.

@@ -39,6 +39,8 @@ class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
 
     abstract = True
     stage: Stage
+    #: Said in one line of the log; anything else is a bug, with its traceback.
+    throws = (RefnetError,)
     #: Seconds before a retry that nobody has a better figure for; doubled each time, jittered. Source: the design
     #: document, section 4.
     retry_backoff_max = LONGEST
