@@ -99,7 +99,8 @@ def test_a_source_that_stays_away_ends_the_map_and_not_the_work(make_lab: MakeLa
 
 
 def test_a_vault_that_cannot_be_written_is_told_where_the_user_looks(make_lab: MakeLab, redis_url: str) -> None:
-    lab = make_lab(redis_url, environment={"REFNET_OUTAGE_SECONDS": "20"})
+    # A vault that cannot be written is looked at again after 20 s, and the sweep comes every 5 s.
+    lab = make_lab(redis_url, environment={"REFNET_OUTAGE_SECONDS": "120"})
     lab.vault.write_text("not a folder")
     lab.worker()
     running = lab.refnet.start("map", SEED, "--depth", "0")
