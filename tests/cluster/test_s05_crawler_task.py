@@ -100,9 +100,9 @@ def test_s05_an_outage_shows_as_retry_with_growing_waits_and_loses_no_paper(make
         assert app.AsyncResult(task_id).get(timeout=120) == {"status": "success", "paper_id": PAPER}
 
     # The source's pause doubles with each failure, jittered by up to a half: no wait is shorter than half a second, and
-    # after four failures it is longer than that.
-    assert waits[0][0] <= 0.55
-    assert max(least for least, _ in waits) > 0.8
+    # after four failures it is longer than that. How long the first is says little: another child may have failed, too.
+    assert all(most >= 0.5 for _, most in waits)
+    assert max(least for least, _ in waits) > max(0.8, waits[0][0])
     assert len({entry.status for entry in lab.stand_in.log} & {429, 500, 503}) >= 2
     assert collected(lab) == {PAPER}
     assert not lab.refnet.done("dead", "list", "--json").json
