@@ -259,6 +259,34 @@ workers = Table(
     Column("reason", Text),
 )
 
+#: Messages that no worker could run: undecodable, forged, of an unknown task. Ids are from the same sequence as those of
+#: jobs, so that one id names one dead letter.
+dead_messages = Table(
+    "dead_messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    #: of the message, so that one that comes again is the same dead letter
+    Column("digest", Text, nullable=False, unique=True),
+    Column("queue", Text, nullable=False),
+    Column("task", Text),
+    Column("task_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("traceback", Text),
+    #: as the broker had it, so that it can be sent again; null where it was too long to keep
+    Column("message", LargeBinary),
+    Column("times", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+#: The last turn of each periodic task that was sent.
+periodic = Table(
+    "periodic",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slot", BigInteger, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
 #: Celery's own table of results, with the names, types and sequence that Celery 5.7 gives it (result_extended).
 celery_taskmeta = Table(
     "celery_taskmeta",
