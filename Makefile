@@ -20,7 +20,7 @@ NPM := tests/tools/node_modules/.stamp
 RUNS := $(shell [ "`cat .venv/.python 2>/dev/null`" = "$(CURDIR)" ] && $(BIN)/python -c 'print("yes")' 2>/dev/null)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(ARGS)
 
-.PHONY: help setup demo test fast check fix lock bench clean
+.PHONY: help setup demo test fast soak check fix lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: .venv/.dev $(NPM) ## the whole test suite, with real servers that it start
 
 fast: .venv/.dev $(NPM) ## the part of the tests that takes under three minutes
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+soak: .venv/.dev ## minutes of faults on purpose; ARGS='-k t01 --seeds 1 --write FILE' chooses, and keeps the figures
+	$(BIN)/python -m pytest tests/soak -o faulthandler_timeout=0 $(ARGS)
 
 check: .venv/.dev ## lint, format, types, direction of imports
 	$(BIN)/python -m ruff check .

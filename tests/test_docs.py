@@ -20,6 +20,7 @@ from refnet.demo.__main__ import _parser as stand_in_parser
 from refnet.demo.bundled import SEED, bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import FAULT_KINDS
+from refnet.domain.dead_messages import DeadMessage
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.note_text import render
 from refnet.domain.note_words import LANGUAGES, SECTIONS
@@ -54,7 +55,7 @@ tasks = {name: plain(inspect.signature(task.run)) for name, task in ours.items()
 print(json.dumps([tasks, sorted(symbol_by_name(app.conf.beat_scheduler)(app).schedule)]))
 """
 #: Values that are maps by a name of its own, so that their keys are not fixed.
-OPEN_MAPS = {"requests", "spent"}
+OPEN_MAPS = {"requests", "spent", "headers"}
 
 
 def prose(page: Path) -> str:
@@ -251,7 +252,7 @@ def test_every_section_of_a_note_is_in_the_reference_in_both_languages() -> None
     assert rows == [(LANGUAGES["en"].headings[key], LANGUAGES["ja"].headings[key]) for key in SECTIONS]
 
 
-def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path) -> None:
+def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with StandIn(bundled_corpus()) as server:
         settings = {
             "SEMANTIC_SCHOLAR_URL": server.url,
@@ -271,6 +272,9 @@ def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path) -> N
         done["refnet map, again"] = run("map", SEED, "--lang", "ja", "--limit", "9", "--json", **settings)
     answers = {name: json.loads(process.stdout) for name, process in done.items()}
     answers["refnet dead list"] = dead._document(DeadLetter(1, "crawl", "a", "why", 1, 0.0))
+    capsys.readouterr()
+    dead._show_message(DeadMessage(2, "d", "crawler", None, None, "why", 1, 0.0), as_json=True)
+    answers["refnet dead show"] = json.loads(capsys.readouterr().out)
 
     page = reference("json-output")
     missing = {
@@ -290,7 +294,8 @@ def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path) -> N
 @pytest.fixture(scope="module")
 def celery_says() -> tuple[dict[str, str], list[str]]:
     """Signatures of the tasks by name, and the names of what beat sends."""
-    settings = {"CELERY_BROKER_URL": "redis://localhost", "DATABASE_URL": "postgresql://localhost/x"}
+    # Port 1: beat looks for a database, and goes on without.
+    settings = {"CELERY_BROKER_URL": "redis://localhost:1", "DATABASE_URL": "postgresql://localhost:1/x"}
     done = subprocess.run(
         [sys.executable, "-c", CELERY], env=os.environ | settings, capture_output=True, text=True, check=True
     )
@@ -346,9 +351,13 @@ def test_the_settings_of_celery_in_the_reference_are_those_of_the_application(br
     assert shown == {name: value for name, value in shown.items() if str(used[name]) == value}
 
 
-def test_the_messages_of_a_cluster_that_the_pages_explain_are_those_that_refnet_gives() -> None:
-    page = (DOCS / "how-to" / "when-something-goes-wrong.md").read_text(encoding="utf-8")
-    messages = re.findall(r"^\| ([^|`]+) \|", section(page, "A cluster does not move"), re.MULTILINE)[1:]
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("when-something-goes-wrong", "A cluster does not move"), ("dead-letters", "What the reasons mean")],
+)
+def test_the_messages_that_the_pages_explain_are_those_that_refnet_gives(page: str, heading: str) -> None:
+    text = (DOCS / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| ([^|`]+) \|", section(text, heading), re.MULTILINE)[1:]
     source = " ".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
     said = re.sub(r"\s+", " ", re.sub(r'"\s+f?"', "", source))
 

@@ -94,6 +94,7 @@ class JobStore(Protocol):
         share: int | None = None,
         faulted_at: int | None = None,
         charged: bool = False,
+        lost: bool = False,
         reason: str | None = None,
         hinted: bool = False,
     ) -> None: ...

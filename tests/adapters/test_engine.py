@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Text, TypeDecorator, bindparam, select, text
 
 from refnet.adapters.database.engine import database_url, open_engine, reading, shown, sqlite_file, writing
 from refnet.adapters.database.migrate import open_at_head, upgrade
@@ -272,6 +273,39 @@ def test_a_connection_cut_by_the_server_is_unavailable_and_the_next_one_works(po
     engine.dispose()
 
 
+def test_a_time_limit_that_strikes_within_a_statement_passes_through_and_ends_the_statement_and_its_locks(
+    postgres_database: str,
+) -> None:
+    server = open_engine(database_url(postgres_database))
+
+    class TooLong(Exception):
+        """What a time limit raises."""
+
+    def strike(_number: int, _frame: object) -> None:
+        raise TooLong
+
+    def work() -> None:
+        with writing(server) as connection:
+            connection.execute(text("SELECT * FROM held FOR UPDATE"))
+            connection.execute(text("SELECT pg_sleep(60)"))
+
+    with writing(server) as connection:
+        connection.execute(text("CREATE TABLE held (id int)"))
+        connection.execute(text("INSERT INTO held VALUES (1)"))
+    old = signal.signal(signal.SIGALRM, strike)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        with pytest.raises(TooLong):
+            work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, old)
+    with writing(server) as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        assert connection.execute(text("SELECT id FROM held FOR UPDATE")).all() == [(1,)]
+    server.dispose()
+
+
 def test_our_own_mistakes_are_not_taken_for_the_database_being_away(engine: Engine, postgres_database: str) -> None:
     upgrade(engine)
     server = open_engine(database_url(postgres_database))
@@ -281,3 +315,21 @@ def test_our_own_mistakes_are_not_taken_for_the_database_being_away(engine: Engi
         assert not isinstance(caught.value, RefnetError)
         assert caught.value.__cause__ is not caught.value
     server.dispose()
+
+
+def test_what_struck_while_a_statement_was_put_together_comes_out_with_a_chain_that_ends(engine: Engine) -> None:
+    class Odd(TypeDecorator[str]):
+        impl = Text
+        cache_ok = True
+
+        def process_bind_param(self, value: object, dialect: object) -> str:
+            raise TypeError("never a text")
+
+    with pytest.raises(TypeError, match="never a text") as caught, reading(engine) as connection:
+        connection.execute(select(bindparam("odd", "x", Odd())))
+    chain: list[BaseException] = []
+    one: BaseException | None = caught.value
+    while one is not None:
+        assert one not in chain
+        chain.append(one)
+        one = one.__cause__ or one.__context__

@@ -15,6 +15,7 @@ from refnet.adapters.database import migrate
 from refnet.adapters.database.engine import database_url, open_engine, reading, sqlite_file, writing
 from refnet.adapters.database.migrate import HEAD, current_revision, known_revisions, open_at_head, upgrade
 from refnet.adapters.database.schema import metadata
+from refnet.adapters.database.store import Store
 from refnet.domain.errors import ConfigurationError, StorageFull
 from tests.adapters.disks import fill, small_disk
 
@@ -73,8 +74,29 @@ def test_rows_of_edges_and_lists_need_no_second_tree_on_sqlite(sqlite: Engine) -
         found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
         made: dict[str, str] = {row.name: row.sql for row in found}
     without = {table.name for table in metadata.sorted_tables if table.dialect_options["sqlite"]["with_rowid"] is False}
-    assert without == {"citations", "unmatched", "lists"}
+    assert without == {"citations", "unmatched", "lists", "paper_identifiers"}
     assert {name for name, sql in made.items() if "WITHOUT ROWID" in sql} == without
+
+
+def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "older" / "migrations"
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*"))
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "_FOLDER", folder)
+        older.setattr(migrate, "HEAD", "0002")
+        upgrade(engine)
+    with writing(engine) as connection:
+        connection.execute(
+            text("INSERT INTO papers (paper_id, external_ids, fetched_at) VALUES ('a', :ids, 1), ('stub', NULL, NULL)"),
+            {"ids": '{"DOI": "10.1/aB", "ArXiv": "1706.03762", "MAG": null}'},
+        )
+    upgrade(engine)
+    store = Store(engine)
+    assert [store.with_external_id(one) for one in ("DOI:10.1/Ab", "ARXIV:1706.03762")] == ["a", "a"]
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM paper_identifiers")).scalar_one() == 2
 
 
 def test_a_database_at_the_present_schema_is_left_alone(engine: Engine) -> None:

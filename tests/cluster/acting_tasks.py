@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
 
 from refnet.celery import app
 from refnet.domain.errors import SourceUnavailable
@@ -39,12 +44,36 @@ def hold(kilobytes: int) -> int:
     return os.getpid()
 
 
+@app.task(name="acting.start")  # type: ignore[untyped-decorator]
+def start(path: str) -> None:
+    """Start a process that stays, write its id into a file, and stay."""
+    started = subprocess.Popen(["sleep", "600"])
+    Path(path).write_text(str(started.pid))
+    threading.Event().wait(600)
+
+
 @app.task(name="acting.poison", max_retries=1, default_retry_delay=0)  # type: ignore[untyped-decorator]
 def poison(path: str) -> None:
     """Kill its own process, each time."""
     with Path(path).open("a") as file:
         file.write("run\n")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="acting.fail_unless")  # type: ignore[untyped-decorator]
+def fail_unless(path: str) -> None:
+    """Fail as a bug does, until a file is there."""
+    if not Path(path).exists():
+        raise FileNotFoundError("not yet")
+
+
+@app.task(name="acting.cling")  # type: ignore[untyped-decorator]
+def cling(seconds: float) -> None:
+    """Go on for so long, whatever the soft time limit says."""
+    over = time.monotonic() + seconds
+    while time.monotonic() < over:
+        with suppress(SoftTimeLimitExceeded):
+            threading.Event().wait(0.1)
 
 
 @app.task(bind=True, base=CrawlerTask, name="acting.back_off")  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""refnet's own beat, in a hurry: `celery -A tests.cluster.fast_beat beat`."""
+"""refnet's own beat at sixty times its speed: `celery -A tests.cluster.fast_beat beat`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,7 @@ from refnet.celery import app
 
 __all__ = ["app"]
 
-app.conf.beat_schedule["health-check"]["schedule"] = 0.5
+#: Seconds between two health checks.
+EVERY = 1.0
+
+app.conf.beat_schedule["health-check"]["schedule"] = EVERY

@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -77,6 +78,10 @@ class Killer:
     lab: Lab
     supervisor: Supervisor
     random: Random
+    #: a worker's process that is stopped, and neither killed itself nor with its worker
+    spared: int | None = None
+    #: by process that was killed, when that was, on the monotonic clock
+    died: dict[int, float] = field(default_factory=dict)
     children: int = 0
     workers: int = 0
     #: kills of processes that held jobs at that moment
@@ -95,13 +100,18 @@ class Killer:
             return False
         held = set(holders(self.lab))
         if self.random.random() < 0.5:
-            children = [pid for worker in alive for pid in worker.children() if lives(pid)]
+            children = [pid for worker in alive for pid in worker.children() if lives(pid) and pid != self.spared]
             chosen = [pid for pid in children if pid in held] or children
             return bool(chosen) and self._kill(self.random.choice(chosen), held)
+        alive = [worker for worker in alive if self.spared not in worker.children()]
+        if not alive:
+            return False
         worker = self.random.choice(alive)
-        self.at_work += bool(held & set(worker.children()))
+        children = worker.children()
+        self.at_work += bool(held & set(children))
         self.workers += 1
         self.told.append(worker.name)
+        self.died |= dict.fromkeys(children, time.monotonic())
         worker.kill()
         return True
 
@@ -117,6 +127,7 @@ class Killer:
         except ProcessLookupError:
             return False
         self.at_work += pid in held
+        self.died[pid] = time.monotonic()
         self.children += 1
         self.told.append(f"child {pid}")
         return True
@@ -125,11 +136,19 @@ class Killer:
 #: `ret #0`, the shortest socket filter there is: the kernel drops whatever arrives, without a word to the sender.
 _DROP = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 _ATTACH, _DETACH = 26, 27  # SO_ATTACH_FILTER and SO_DETACH_FILTER of Linux
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _go_dark(one: socket.socket) -> None:
     """From now on nothing that is sent to this socket arrives, nor is acknowledged, keepalives and FIN included."""
     one.setsockopt(socket.SOL_SOCKET, _ATTACH, struct.pack("HP", 1, ctypes.addressof(_DROP)))
+
+
+def _reset(one: socket.socket) -> None:
+    """End a connection with RST, also while a thread reads from it: what the system calls connecting to nobody."""
+    nobody = struct.pack("H14x", socket.AF_UNSPEC)
+    if _LIBC.connect(one.fileno(), nobody, len(nobody)):
+        raise OSError(ctypes.get_errno(), "connect")
 
 
 class _Link:
@@ -156,6 +175,11 @@ class _Link:
         for one in self._sockets:
             _go_dark(one)
 
+    def reset(self) -> None:
+        for one in self._sockets:
+            with suppress(OSError):
+                _reset(one)
+
     def end(self) -> None:
         for one in self._sockets:
             with suppress(OSError):
@@ -165,6 +189,13 @@ class _Link:
         for one in self._sockets:
             one.close()
 
+    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
+        pause = threading.Event()
+        for at in range(0, len(chunk), size := self._proxy.slices or len(chunk)):
+            if at and self._proxy.gap:
+                pause.wait(self._proxy.gap)
+            yield chunk[at : at + size]
+
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         pause = threading.Event()
         try:
@@ -173,7 +204,9 @@ class _Link:
                     pause.wait(self._proxy.latency)
                 if self.dark:
                     return
-                sink.sendall(chunk)
+                for piece in self._pieces(chunk):
+                    sink.sendall(piece)
+                    self._proxy.carried += len(piece)
         except OSError:
             pass
         if not self.dark:
@@ -185,7 +218,8 @@ class _Link:
 class Proxy:
     """A port of loopback behind which a server is, and which can lose connections as a firewall does: in silence.
 
-    `latency` is in seconds, added to each way.
+    `latency` is in seconds, added to each way; `slices` are the bytes that are passed on at a time, 0 for all at once,
+    with `gap` seconds between two.
     """
 
     def __init__(self, port: int) -> None:
@@ -193,6 +227,10 @@ class Proxy:
             missing("connections can be silenced on Linux only")
         self._server = port
         self.latency = 0.0
+        self.slices = 0
+        self.gap = 0.0
+        #: bytes passed on, both ways together
+        self.carried = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._links: list[_Link] = []
@@ -227,6 +265,14 @@ class Proxy:
             for link in found:
                 link.go_dark()
         self.silenced += len(found)
+        return len(found)
+
+    def reset(self) -> int:
+        """End all connections there are with RST; new ones pass. How many there were."""
+        with self._guard:
+            found = [link for link in self._links if link.is_open and not link.dark]
+        for link in found:
+            link.reset()
         return len(found)
 
     @contextmanager

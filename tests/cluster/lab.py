@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,11 @@ class Worker:
     def kill(self) -> None:
         """SIGKILL to the worker and all its children: what a power cut leaves behind."""
         if not self.is_over:
+            children = self.children()
             os.killpg(self.pid, signal.SIGKILL)
+            for child in children:  # each leads a group of its own
+                with suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)
             self.process.wait(30)
 
     def stop(self, timeout: float = 60.0) -> int:

@@ -41,22 +41,26 @@ class Told:
 
 
 class OneLab:
-    """A lab with a Redis of its own; everything ends with the context.
+    """A lab with a Redis of its own, or on the broker given; everything ends with the context.
 
     The lab itself is made when a test first asks for it: until then there is no environment that is safe to give to
     processes (see `isolated` in tests/conftest.py).
     """
 
-    def __init__(self, postgres_url: str, folder: Path, password: str | None = None) -> None:
+    def __init__(
+        self, postgres_url: str, folder: Path, password: str | None = None, broker_url: str | None = None
+    ) -> None:
         self._postgres_url = postgres_url
         self._folder = folder
         self._password = password
+        self._broker_url = broker_url
         self._stack = ExitStack()
         self._lab: Lab | None = None
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> Self:
-        self.redis: RedisServer = self._stack.enter_context(running_redis(password=self._password))
+        if self._broker_url is None:
+            self.redis: RedisServer = self._stack.enter_context(running_redis(password=self._password))
         return self
 
     def __exit__(
@@ -77,7 +81,7 @@ class OneLab:
                 "SEMANTIC_SCHOLAR_URL": stand_in.url,
                 "SEMANTIC_SCHOLAR_RPS": "1000",
                 "DATABASE_URL": database,
-                "CELERY_BROKER_URL": self.redis.url,
+                "CELERY_BROKER_URL": self._broker_url or self.redis.url,
                 "OUTPUT_DIR": str(self._folder / "vault"),
                 **(environment or {}),
             }

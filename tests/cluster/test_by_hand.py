@@ -1,4 +1,4 @@
-"""Tasks that somebody sends by hand, well formed or not, and hints that are not the ledger's own."""
+"""Tasks that somebody sends by hand, well formed or not, and hints of which the ledger knows nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery.utils import uuid
 
-from refnet.adapters.celery_queue import hint_mark
+from refnet.adapters.celery_queue.signing import HINT
 from refnet.demo.bundled import bundled_corpus
 from tests.cluster.lab import until
 from tests.cluster.one_lab import BATCH, FETCH, GENERATE, SUMMARIZE, OneLab
@@ -214,10 +214,6 @@ def test_too_few_or_too_many_arguments_are_a_failure(hand: OneLab, args: tuple[o
 # ---------------------------------------------------------------- hints
 
 
-def marked(one: OneLab, paper_id: str, task_id: str) -> dict[str, str]:
-    return {hint_mark.HEADER: hint_mark.mark(one.cluster.keys[0], FETCH, task_id, paper_id)}
-
-
 def quiet(one: OneLab) -> None:
     """Wait until nothing is at work or due, nor will be by itself."""
     to_do = "SELECT 1 FROM jobs WHERE state IN ('queued', 'running') UNION SELECT 1 FROM crawls WHERE state = 'running'"
@@ -226,28 +222,11 @@ def quiet(one: OneLab) -> None:
 
 
 @pytest.mark.parametrize("mark", ["0" * 64, "", "ü", 7, [], {"a": 1}, "x" * 10_000], ids=lambda mark: repr(mark)[:12])
-def test_a_forged_hint_changes_nothing(hand: OneLab, mark: object) -> None:
+def test_a_hint_of_what_nobody_asked_for_changes_nothing(hand: OneLab, mark: object) -> None:
     quiet(hand)
     before, asked = ledger(hand), requests(hand)
 
-    told = hand.ask(FETCH, paper_of("arXiv:2305.06983"), headers={hint_mark.HEADER: mark})
-
-    assert (told.status, told.result["papers"]) == ("SUCCESS", 0)
-    assert (ledger(hand), requests(hand)) == (before, asked)
-
-
-def test_a_forged_hint_is_told_in_the_log(hand: OneLab) -> None:
-    hand.ask(FETCH, UNKNOWN, headers={hint_mark.HEADER: "1" * 64})
-
-    hand.lab().workers[0].until_logs("A hint carries the mark of another key")
-
-
-def test_a_hint_of_another_paper_s_mark_changes_nothing(hand: OneLab) -> None:
-    quiet(hand)
-    task_id, before, asked = uuid(), ledger(hand), requests(hand)
-    mark = marked(hand, paper_of("arXiv:2305.14627"), task_id)
-
-    told = hand.ask(FETCH, paper_of("arXiv:2305.14251"), headers=mark, task_id=task_id)
+    told = hand.ask(FETCH, paper_of("arXiv:2305.06983"), headers={HINT: mark})
 
     assert (told.status, told.result["papers"]) == ("SUCCESS", 0)
     assert (ledger(hand), requests(hand)) == (before, asked)
@@ -255,9 +234,9 @@ def test_a_hint_of_another_paper_s_mark_changes_nothing(hand: OneLab) -> None:
 
 def test_a_hint_for_a_paper_that_nobody_asked_for_makes_no_row(hand: OneLab) -> None:
     quiet(hand)
-    task_id, paper, before, asked = uuid(), "e" * 40, ledger(hand), requests(hand)
+    paper, before, asked = "e" * 40, ledger(hand), requests(hand)
 
-    told = hand.ask(FETCH, paper, headers=marked(hand, paper, task_id), task_id=task_id)
+    told = hand.ask(FETCH, paper, headers={HINT: True})
 
     assert (told.status, told.result) == ("SUCCESS", {"status": "success", "paper_id": paper, "papers": 0})
     assert (ledger(hand), requests(hand)) == (before, asked)
@@ -268,7 +247,7 @@ def test_a_doubled_hint_does_nothing_more(hand: OneLab) -> None:
     paper, task_id = paper_of("arXiv:2309.15217"), uuid()
     hand.cluster.store.add_by_hand([paper], None, 1, str(hand.lab().vault))
 
-    told = [hand.told(hand.send(FETCH, paper, headers=marked(hand, paper, task_id), task_id=task_id)) for _ in range(3)]
+    told = [hand.told(hand.send(FETCH, paper, headers={HINT: True}, task_id=task_id)) for _ in range(3)]
 
     assert {one.status for one in told} == {"SUCCESS"}
     until(lambda: hand.lab().query("SELECT 1 FROM papers WHERE paper_id = :id AND fetched_at IS NOT NULL", id=paper))
@@ -281,7 +260,29 @@ def test_a_hint_with_bad_arguments_is_a_failure_and_no_more(hand: OneLab) -> Non
     before = ledger(hand)
     odd: list[Any] = [7, [], "a\0b", "x" * 10_000]
 
-    told = [hand.ask(FETCH, given, headers={hint_mark.HEADER: "0" * 64}) for given in odd]
+    told = [hand.ask(FETCH, given, headers={HINT: True}) for given in odd]
 
     assert {one.status for one in told} <= {"FAILURE", "SUCCESS"}
     assert ledger(hand) == before
+
+
+def test_a_paper_fetched_under_one_id_is_summarised_and_written_under_another(hand: OneLab) -> None:
+    paper = paper_of("DOI:10.1561/1500000019")
+    assert hand.ask(FETCH, paper).status == "SUCCESS"
+
+    for task in (SUMMARIZE, GENERATE):
+        told = hand.ask(task, "https://doi.org/10.1561/1500000019")
+        assert (told.status, told.result["paper_id"]) == ("SUCCESS", paper)
+
+
+def test_an_id_that_nobody_knows_is_dead_again_when_its_dead_letter_is_retried(hand: OneLab) -> None:
+    unknown, lab = "e" * 40, hand.lab()
+    messages = lab.store.dead_message_count()
+    assert hand.ask(FETCH, unknown).status == "FAILURE"
+    [letter] = [one for one in lab.store.dead_letters() if one.paper_id == unknown]
+
+    lab.refnet.done("dead", "retry", str(letter.id))
+    until(lambda: [one for one in lab.store.dead_letters() if one.id == letter.id], what="the same answer again")
+    [again] = [one for one in lab.store.dead_letters() if one.paper_id == unknown]
+    assert again.reason == letter.reason == f"Semantic Scholar knows no paper {unknown}."
+    assert lab.store.dead_message_count() == messages, "one dead letter each, and that is the job"

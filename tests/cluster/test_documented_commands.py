@@ -11,13 +11,23 @@ import pytest
 from tests.acceptance.command import Ended
 from tests.acceptance.test_documented_commands import BLOCK, PAGES, ROOT, commands
 from tests.cluster.conftest import MakeLab
-from tests.cluster.lab import Lab, Worker
+from tests.cluster.lab import Lab, Worker, until
 from tests.servers import free_port
 
-SET_UP, TASKS, SETTINGS, RUN = SHOWN = [
+#: In this order; the last stops the workers.
+SET_UP, TASKS, SETTINGS, DEAD, SIGN, RUN = SHOWN = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("how-to/grow-to-a-cluster", "reference/celery", "reference/celery-settings", "how-to/run-a-cluster")
+    for name in (
+        "how-to/grow-to-a-cluster",
+        "reference/celery",
+        "reference/celery-settings",
+        "how-to/dead-letters",
+        "how-to/sign-tasks",
+        "how-to/run-a-cluster",
+    )
 ]
+#: Of no paper, and a task that no worker has: two tasks that become dead letters, and would again.
+BAD_TASKS = (("crawler.tasks.fetch_paper_metadata", ("0" * 40,)), ("somebody.elses.task", ()))
 PROGRAMS = "refnet|celery|python -m memray"
 #: Go on until they are ended, and what they say when they have begun.
 LASTING = {"beat": "beat: Starting", "events": "starting capture", "flower": "Visit me at"}
@@ -42,6 +52,8 @@ class User:
             self._starts(tuple(words[2:]))
         elif words == ["refnet", "db", "upgrade"]:
             self._upgrades()
+        elif words[:2] == ["refnet", "dead"]:
+            self._sees_to_the_dead(words[1:])
         elif words[0] == "refnet":
             self._keeps(self._lab.refnet.done(*words[1:]))
         elif lasting := next((LASTING[word] for word in words if word in LASTING), None):
@@ -61,6 +73,25 @@ class User:
             worker.stop()
         self._workers.clear()
         self._keeps(self._lab.refnet.done("db", "upgrade"))
+
+    def _sees_to_the_dead(self, words: list[str]) -> None:
+        """The ids of a page stand for those of what is dead here."""
+        shown = list(dict.fromkeys(word for word in words if word.isdigit()))
+        found = dict(zip(shown, self._dead(len(shown)), strict=False)) if shown else {}
+        self._keeps(self._lab.refnet.done(*(found.get(word, word) for word in words)))
+
+    def _dead(self, number: int) -> list[str]:
+        """The ids of so many dead letters at least, which are made where there are fewer."""
+
+        def ids() -> list[str]:
+            return [str(letter["id"]) for letter in self._lab.refnet.done("dead", "list", "--json").json]
+
+        if len(ids()) < number:
+            with self._lab.app() as app:
+                for task, arguments in BAD_TASKS:
+                    app.send_task(task, arguments, queue="crawler")
+        found: list[str] = until(lambda: known if len(known := ids()) >= number else None, what="dead letters")
+        return found
 
     def _runs_for_a_while(self, words: list[str], begun: str) -> None:
         more = [] if "flower" in words else ["--loglevel", "info"]
@@ -114,4 +145,4 @@ def test_the_commands_of_the_cluster_do_what_they_say_one_after_another(lab: Lab
 
 @pytest.mark.slow
 def test_they_do_so_on_rabbitmq(make_lab: MakeLab, rabbitmq_url: str) -> None:
-    try_all(User(make_lab(rabbitmq_url)), [SET_UP, TASKS])
+    try_all(User(make_lab(rabbitmq_url)), [SET_UP, TASKS, DEAD])

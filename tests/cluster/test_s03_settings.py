@@ -55,7 +55,7 @@ TOGETHER = {
     "broker_connection_max_retries": None,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "result_backend_max_retries": 1000,
-    "worker_soft_shutdown_timeout": 8.0,
+    "worker_soft_shutdown_timeout": 7.0,
     "result_extended": True,
     "worker_send_task_events": True,
     "task_send_sent_event": True,

@@ -18,11 +18,12 @@ from refnet.adapters.celery_queue.queues import canary_queue, depths
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.demo.bundled import SEED, bundled_corpus
-from refnet.domain.workers import UNHEALTHY_AFTER
+from refnet.domain.workers import LEAVES_WORK_AFTER, UNHEALTHY_AFTER
 from refnet.entrypoints.celery.watch import CANARY
 from tests.acceptance.command import Ended
 from tests.cluster.conftest import MakeLab
-from tests.cluster.lab import Lab, Worker, until
+from tests.cluster.lab import Lab, until
+from tests.cluster.two_beats import fast_beat
 from tests.redis_server import RedisServer, running_redis
 
 pytestmark = pytest.mark.slow
@@ -35,13 +36,6 @@ def redis() -> Iterator[RedisServer]:
     """One that a test may stop."""
     with running_redis() as server:
         yield server
-
-
-def fast_beat(lab: Lab, number: int) -> Worker:
-    """Beat with a health check every half second."""
-    schedule = lab.refnet.folder / f"fast-{number}"
-    words = ["-m", "celery", "-A", "tests.cluster.fast_beat", "beat", "--schedule", str(schedule), "--pidfile="]
-    return lab._start(words, f"beat-{number}", wait=False)
 
 
 def checks(lab: Lab) -> list[dict[str, str]]:
@@ -70,11 +64,9 @@ def test_s22_a_health_check_tells_who_took_it_and_when_in_utc(lab: Lab) -> None:
     assert before <= at <= datetime.now(UTC)
 
 
-def test_s22_beat_sends_a_health_check_every_minute_that_expires_before_the_next() -> None:
+def test_s22_beat_sends_a_health_check_every_minute_that_no_clock_can_make_expire() -> None:
     found = configuration(Connections("redis://127.0.0.1:1/0", "postgresql+psycopg://127.0.0.1:1/x"))
-    [entry] = found["beat_schedule"].values()
-    assert (entry["task"], entry["schedule"]) == ("health_check", 60.0)
-    assert entry["options"]["expires"] < 60
+    assert found["beat_schedule"] == {"health-check": {"task": "health_check", "schedule": 60.0}}
 
 
 def test_s22_two_beats_do_no_harm_and_a_crawl_beside_them_ends_as_ever(lab: Lab) -> None:
@@ -200,8 +192,8 @@ def test_s22_workers_that_are_killed_or_cut_off_from_the_broker_are_named_within
 
         until(lambda: doctor(lab, "--worker", "cut-off").code == 1, 120.0, "the canary to be missed")
 
-        # From the last canary that came through, 15 s at the most before the broker stopped, to the next look.
-        assert UNHEALTHY_AFTER - 20 < time.monotonic() - began < UNHEALTHY_AFTER + 35
+        # T6 asks for 45 s; a loaded machine takes a little more.
+        assert LEAVES_WORK_AFTER - 10 < time.monotonic() - began < UNHEALTHY_AFTER + 15
         assert (
             "does not consume: its own canary has been waiting in its queue for"
             in doctor(lab, "--worker", "cut-off").out

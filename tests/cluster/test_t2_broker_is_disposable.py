@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,13 @@ from random import Random
 import pytest
 
 from refnet.demo.graph import Corpus
-from refnet.demo.log import Entry
-from tests.acceptance.command import Refnet, Running, clean_environment, stamps, tree, what_was_asked
+from tests.acceptance.command import Refnet, Running, clean_environment, stamps, tree
+from tests.cluster.chaos import away, emptied, repeats, restarted, supervised
 from tests.cluster.conftest import MakeLab
 from tests.cluster.faults import Killer, Supervisor, pauses
 from tests.cluster.lab import Lab
-from tests.rabbitmq_server import RabbitServer, rabbitmq_program, running_rabbitmq
-from tests.redis_server import RedisServer, redis_program, running_redis
+from tests.rabbitmq_server import rabbitmq_program, running_rabbitmq
+from tests.redis_server import redis_program, running_redis
 from tests.servers import missing
 
 pytestmark = pytest.mark.slow
@@ -31,8 +31,6 @@ SETTINGS = {"REFNET_BATCH_IDS": "3", "SEMANTIC_SCHOLAR_RPS": "6"}
 LATENCY = 0.1
 #: Seconds between two faults.
 EVERY = 2.0
-#: Seconds for which the broker is away.
-OUTAGE = 3.0
 #: Seconds after which a crawl that is not over counts as stuck.
 TOO_LONG = 150.0
 #: After so many the crawl is let alone, which on a busy machine would not get to its end.
@@ -80,11 +78,6 @@ class Chaos:
         return rows[0].stage if rows else None
 
 
-def supervised(lab: Lab) -> Supervisor:
-    """Two workers of two processes each, which are started again whenever they are over."""
-    return Supervisor([partial(lab.worker, name=name, wait=False) for name in ("one", "two")])
-
-
 def undisturbed(lab: Lab, folder: Path) -> Refnet:
     """A user of the same source who has done the same in one process, with nothing in the way."""
     folder.mkdir()
@@ -92,36 +85,6 @@ def undisturbed(lab: Lab, folder: Path) -> Refnet:
     user = Refnet(folder, clean_environment(folder / "data", **settings))
     assert user.map(*WORDS)["papers"] == PAPERS
     return user
-
-
-def repeats(log: Sequence[Entry]) -> int:
-    """Requests that asked something which an earlier one had been answered."""
-    answered: set[tuple[str, ...]] = set()
-    found = 0
-    for entry in log:
-        found += bool(what_was_asked(entry) & answered)
-        if entry.answered:
-            answered |= what_was_asked(entry)
-    return found
-
-
-def emptied(server: RedisServer) -> bool:
-    """FLUSHALL; whether there was anything."""
-    with server.client() as redis:
-        return bool(redis.dbsize()) and bool(redis.flushall())
-
-
-def away(server: RedisServer) -> bool:
-    """SIGKILL, and started again after a while."""
-    server.kill()
-    pauses(OUTAGE, lambda: False)
-    server.start()
-    return True
-
-
-def restarted(server: RabbitServer) -> bool:
-    server.restart()
-    return True
 
 
 def holds(lab: Lab, mapping: Running, chaos: Chaos, supervisor: Supervisor, other: Refnet) -> None:

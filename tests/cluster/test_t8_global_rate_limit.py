@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -10,9 +9,10 @@ import pytest
 
 from refnet.demo.graph import Corpus
 from refnet.demo.log import Entry
+from tests.cluster.chaos import most_within, supervised
 from tests.cluster.conftest import MakeLab
-from tests.cluster.faults import Supervisor, pauses
-from tests.cluster.lab import Lab, until
+from tests.cluster.faults import pauses
+from tests.cluster.lab import until
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.slow
@@ -28,16 +28,6 @@ SECOND = 0.95
 STRETCH = 25
 #: Seconds that the source asks to be left alone for, and seconds until the workers are killed meanwhile.
 LEFT_ALONE, KILL_AFTER = 2.0, 0.4
-
-
-def most_within(log: Sequence[Entry], seconds: float) -> int:
-    """The most requests that arrived within any stretch so long."""
-    arrivals = sorted(entry.arrived for entry in log)
-    return max(sum(1 for other in arrivals if first <= other < first + seconds) for first in arrivals)
-
-
-def workers(lab: Lab) -> Supervisor:
-    return Supervisor([partial(lab.worker, "crawler", name=name, wait=False) for name in ("one", "two")])
 
 
 def test_the_limit_is_kept_though_workers_restart_and_redis_is_emptied(
@@ -60,7 +50,7 @@ def test_the_limit_is_kept_though_workers_restart_and_redis_is_emptied(
     def refused(times: int) -> bool:
         return len(refusals()) >= times
 
-    with workers(lab) as supervisor:
+    with supervised(lab, "crawler") as supervisor:
         mapping = lab.refnet.start(*WORDS)
         for number in range(1, 6):
             assert mapping.until(partial(refused, number)), mapping.wait().err

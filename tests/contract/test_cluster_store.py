@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, event, select, text
 
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import reading, writing
@@ -23,7 +24,7 @@ from refnet.domain.jobs import MOST_LOSSES, JobFate, JobState, Stage, Wave
 from refnet.domain.notes import Baseline, Summary, WrittenNote
 from refnet.domain.workers import UNHEALTHY_AFTER, WorkerReport
 from tests.contract.conftest import Clock
-from tests.contract.making import LEAF, LIMITS, answer, enqueue, rows
+from tests.contract.making import LEAF, LIMITS, answer, claimed, enqueue, rows
 
 T = TypeVar("T")
 VAULT = "/home/ada/vault"
@@ -415,13 +416,32 @@ def test_a_worker_that_is_silent_counts_as_gone_and_is_forgotten_later(store: Cl
     clock.move(1)
     (silent,) = store.workers()
     assert (silent.lives, silent.unseen_for) == (False, UNHEALTHY_AFTER + 1)
-    assert "has not been heard of for 46 s" in (silent.fault or "")
+    assert "has not been heard of for 41 s" in (silent.fault or "")
     clock.move(FORGOTTEN - UNHEALTHY_AFTER - 1)
     store.forget_old_workers()
     assert len(store.workers()) == 1
     clock.move(0.1)
     store.forget_old_workers()
     assert store.workers() == []
+
+
+def test_what_a_process_held_that_was_asked_to_end_goes_back_whole_and_uncharged(store: ClusterStore) -> None:
+    store.enqueue(Stage.GENERATE, ["a", "b", "c"])
+    together = store.claim_some(Stage.GENERATE, "host:1", 2, lease=LEASE)
+    alone = store.claim_some(Stage.GENERATE, "host:2", 1, lease=LEASE)
+    assert together is not None
+    assert alone is not None
+    assert store.give_back(["host:1", "host:2", "host:9"]) == 3
+
+    again = store.claim_some(Stage.GENERATE, "host:3", 3, lease=LEASE)
+    assert again is not None
+    assert [(job.attempts, job.losses) for job in again.jobs] == [(1, 0)], "one alone is asked for alone again"
+    both = store.claim_some(Stage.GENERATE, "host:3", 3, lease=LEASE)
+    assert both is not None
+    assert [(job.attempts, job.losses) for job in both.jobs] == [(0, 0), (0, 0)]
+    assert store.give_back([]) == 0
+    with pytest.raises(LeaseLost):
+        store.renew(together, LEASE)
 
 
 def test_a_worker_that_ends_in_order_is_forgotten_at_once(store: ClusterStore) -> None:
@@ -476,3 +496,54 @@ def test_a_claim_ends_with_what_it_was_for(store: ClusterStore, engine: Engine) 
     store.record_summaries(wave, {"a": Summary("Twice.", "tldr")})
     assert texts(engine) == {}
     assert (rows(engine, Stage.SUMMARIZE)["a"].state, rows(engine, Stage.SUMMARIZE)["a"].ask) == ("queued", Ask.DETAILS)
+
+
+def test_a_paper_is_found_by_the_other_ids_that_its_source_tells(store: ClusterStore) -> None:
+    store.add_by_hand(["s", "t"], None, 1)
+    ids = {"s": {"DOI": "10.1/aB", "ArXiv": "1706.03762", "CorpusId": "13756489", "PubMed": "17"}, "t": {}}
+    while (wave := store.claim("me", LIMITS, lease=LEASE)) is not None:
+        store.record_wave(wave, [answer(one, [], [], external_ids=ids[one]) for one in wave.paper_ids], LIMITS)
+    for identifier in ("DOI:10.1/Ab", "ARXIV:1706.03762", "CorpusId:13756489", "PMID:17"):
+        assert store.with_external_id(identifier) == "s", identifier
+    for identifier in ("DOI:10.1/ab2", "PMID:13756489", "URL:https://example.org", "s", "DOI:"):
+        assert store.with_external_id(identifier) is None, identifier
+
+
+def test_a_paper_is_found_by_the_ids_of_one_that_was_merged_into_it(store: ClusterStore, engine: Engine) -> None:
+    def tell(**ids: str) -> None:
+        enqueue(store, {"old": LEAF})
+        store.record_wave(claimed(store), [answer("old", [], [], external_ids=ids)], LIMITS)
+
+    tell(DOI="10.1/wrong", MAG="5")
+    tell(DOI="10.1/old", MAG="5")
+    assert store.with_external_id("DOI:10.1/wrong") is None
+    enqueue(store, {"old": LEAF})
+    store.record_wave(claimed(store), [answer("new", [], [], external_ids={"DOI": "10.1/new"})], LIMITS)
+    assert [store.with_external_id(f"DOI:10.1/{one}") for one in ("old", "new")] == ["new", "new"]
+
+
+def test_to_look_for_an_external_id_or_an_owner_reads_neither_all_papers_nor_all_jobs(
+    store: ClusterStore, engine: Engine
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: object, _u: object, statement: str, parameters: Any, _x: object, _m: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    store.with_external_id("DOI:10.1/x")
+    store.owners()
+    event.remove(engine, "before_cursor_execute", note)
+    with engine.begin() as connection:
+        postgres = engine.dialect.name == "postgresql"
+        if postgres:
+            # The tables are empty; what is asked is whether there is another way.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for statement, parameters in asked:
+            explain = "EXPLAIN " if postgres else "EXPLAIN QUERY PLAN "
+            plan = " ".join(str(row) for row in connection.exec_driver_sql(explain + statement, parameters))
+            assert "Seq Scan" not in plan, plan
+            assert "paper_identifiers" in plan or "jobs_owner" in plan, plan
+            assert not re.search(r"SCAN (papers|paper_identifiers|jobs)\b(?! USING .*INDEX jobs_owner)", plan), plan
+    assert len(asked) == 2

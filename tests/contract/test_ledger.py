@@ -6,13 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from refnet.adapters.database import ledger
+from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.engine import writing
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import LeaseLost
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.papers import Listing, Page
+from tests.cluster.lab import until
 from tests.contract.conftest import Clock
 from tests.contract.making import (
     FULL,
@@ -286,8 +290,46 @@ def test_a_job_that_took_its_process_with_it_alone_three_times_is_dead(
             store.free_all()
     (letter,) = store.dead_letters()
     assert (letter.paper_id, letter.attempts, letter.at) == ("poison", 3, clock.now)
-    assert letter.reason == "Its process died 3 times while it ran alone."
+    assert letter.reason == "Its process died while this job ran alone. That makes 3 times."
     assert rows(engine)["poison"].owner is None
+
+
+@pytest.mark.parametrize("ended", ["was killed by signal 11 (SIGSEGV)", "ended with exit code 1"])
+def test_what_became_of_the_process_is_told_of_a_job_that_ran_alone(
+    store: Store, engine: Engine, clock: Clock, ended: str
+) -> None:
+    def lose() -> None:
+        with writing(engine) as connection:
+            ledger.free_owners(connection, ["me"], clock.now, ended)
+
+    enqueue(store, {"poison": LEAF})
+    claimed(store, lease=45)
+    lose()
+    assert rows(engine)["poison"].reason == f"Its process {ended} while this job ran alone."
+    for _ in range(2):
+        claimed(store, lease=45)
+        lose()
+    (letter,) = store.dead_letters()
+    assert letter.reason == f"Its process {ended} while this job ran alone. That makes 3 times."
+
+
+def test_of_a_job_lost_in_company_nothing_is_told(store: Store, engine: Engine, clock: Clock) -> None:
+    enqueue(store, {"a": LEAF, "b": LEAF})
+    claimed(store, lease=45)
+    with writing(engine) as connection:
+        ledger.free_owners(connection, ["me"], clock.now, "was killed")
+    assert {row.reason for row in rows(engine).values()} == {None}
+
+
+def test_a_time_limit_that_a_job_came_to_alone_counts_as_a_loss(store: Store, engine: Engine, clock: Clock) -> None:
+    enqueue(store, {"slow": LEAF})
+    for losses in range(2):
+        wave = claimed(store, lease=45)
+        assert wave.jobs[0].losses == losses
+        store.release(wave, share=1, charged=True, lost=True, reason="too long")
+    claimed(store, lease=45)
+    store.free_all()
+    assert [(letter.paper_id, letter.attempts) for letter in store.dead_letters()] == [("slow", 3)]
 
 
 def test_losses_are_forgotten_when_a_request_goes_well(store: Store, engine: Engine) -> None:
@@ -451,6 +493,44 @@ def test_papers_that_cite_each_other_are_recorded_at_once_without_a_deadlock(sto
             ),
         )
     assert {row.state for row in rows(engine).values()} == {JobState.DONE}
+
+
+@pytest.mark.parametrize("way", ["give back", "retry", "purge", "untell"])
+def test_who_waits_for_one_job_holds_none_that_comes_after_it(engine: Engine, clock: Clock, way: str) -> None:
+    """Jobs are locked in one order, by whomever: or two wait for each other, and the server ends one of them."""
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer")
+    store = ClusterStore(engine, clock=clock)
+    for paper_id in ("d", "c", "b", "B", "a"):  # so that they do not lie in the order of their ids
+        enqueue(store, {paper_id: LEAF})
+        wave = claimed(store)
+        if way in ("retry", "purge"):
+            store.bury(wave, "it will not do")
+        elif way == "untell":
+            store.release(wave)
+    ids = [row.id for row in rows(engine).values()]
+    told = store.take_untold(Stage.CRAWL, 9, 60.0) if way == "untell" else []
+    ways: dict[str, Callable[[], object]] = {
+        "give back": lambda: store.give_back(["me"]),
+        "retry": lambda: store.retry_dead(ids),
+        "purge": lambda: store.purge_dead(ids),
+        "untell": lambda: store.untell(told),
+    }
+    with engine.connect() as other, other.begin(), ThreadPoolExecutor(1) as pool:
+        other.execute(text("SELECT 1 FROM jobs WHERE paper_id = 'B' FOR UPDATE"))
+        ended = pool.submit(ways[way])
+        until(lambda: ended.done() or waiting_for_locks(engine) == 1, 20)
+        free = other.execute(text("SELECT paper_id FROM jobs WHERE paper_id <> 'B' FOR UPDATE SKIP LOCKED")).scalars()
+        found = sorted(free)
+        other.rollback()
+    assert found == ["a", "b", "c", "d"]
+    ended.result()
+
+
+def waiting_for_locks(engine: Engine) -> int:
+    with engine.connect() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return int(connection.execute(text(query)).scalar_one())
 
 
 def test_expired_leases_are_freed_once_though_many_look(store: Store, engine: Engine, clock: Clock) -> None:

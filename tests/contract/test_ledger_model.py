@@ -317,9 +317,10 @@ class ClusterMachine(RuleBasedStateMachine):
     def dead_letters_are_retried(self) -> None:
         self.store.retry_dead(None)
         self.poison.clear()
-        for key, task in self.jobs.items():
-            if task.state is JobState.DEAD:
-                self.jobs[key] = Task(self.clock.now)
+        for (stage, paper), task in self.jobs.items():
+            # There is nothing to summarize of a paper that is not collected.
+            if task.state is JobState.DEAD and (stage is Stage.CRAWL or (Stage.CRAWL, paper) in self.results):
+                self.jobs[stage, paper] = Task(self.clock.now)
 
     # Hints
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import http.client
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,6 +79,30 @@ def test_html_comes_with_status_200() -> None:
 def test_an_error_may_come_with_status_200() -> None:
     got = under(only("error-200"), one)
     assert (got.status, list(got.json)) == (200, ["error"])
+
+
+def test_a_429_may_come_with_a_date() -> None:
+    dated = under(only("429-date"), one).headers
+    ahead = parsedate_to_datetime(dated["Retry-After"]) - parsedate_to_datetime(dated["Date"])
+    assert 0 < ahead.total_seconds() <= 3
+
+
+def test_rows_may_have_each_others_ids() -> None:
+    two = under(only("wrong-id"), lambda stand_in: batch(stand_in, [sha("a"), sha("nobody"), sha("b")], "title"))
+    assert [row and row["paperId"] for row in two.json] == [sha("b"), None, sha("a")]
+    assert under(only("wrong-id"), one).json[0]["paperId"] == "another id"
+    assert under(only("wrong-id"), lambda stand_in: get(stand_in, f"/paper/{sha('a')}")).json is None
+
+
+def test_every_field_of_a_row_may_be_null() -> None:
+    assert set(under(only("null-fields"), one).json[0].values()) == {None}
+
+
+def test_a_gzip_bomb_is_small_on_the_wire_and_large_when_unpacked() -> None:
+    got = under(only("gzip-bomb"), one)
+    assert got.headers["Content-Encoding"] == "gzip"
+    assert len(got.body) < 200_000
+    assert len(gzip.decompress(got.body)) == 100_000_000
 
 
 def test_a_hang_is_silence_and_then_the_end_of_the_connection() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from refnet.domain.workers import UNHEALTHY_AFTER, WorkerReport, idle_reason
+from refnet.domain.workers import LEAVES_WORK_AFTER, UNHEALTHY_AFTER, WorkerReport, idle_reason
 
-LATE, IN_TIME = UNHEALTHY_AFTER + 0.1, UNHEALTHY_AFTER
+LATE, IN_TIME = LEAVES_WORK_AFTER + 0.1, LEAVES_WORK_AFTER
 CANARY, WORK = "its own canary has been waiting in its queue", "work that is due has been waiting"
 
 
@@ -33,7 +33,7 @@ CANARY, WORK = "its own canary has been waiting in its queue", "work that is due
         (0, 500.0, None, 60.0, (WORK, 60.0)),
         # the canary is the better evidence
         (0, 500.0, 50.0, 400.0, (CANARY, 50.0)),
-        (0, 500.0, 40.0, 400.0, (WORK, 400.0)),
+        (0, 500.0, 15.0, 400.0, (WORK, 400.0)),
     ],
 )
 def test_a_worker_does_not_consume_when_it_has_room_and_leaves_what_waits(
@@ -52,8 +52,8 @@ REPORT = WorkerReport("crawler@host", 17, ("crawler",), None, 4, 1)
 
 def test_a_report_without_a_reason_that_is_young_tells_of_no_fault() -> None:
     assert REPORT.fault is None
-    assert replace(REPORT, unseen_for=IN_TIME).fault is None
-    assert replace(REPORT, unseen_for=IN_TIME).lives
+    assert replace(REPORT, unseen_for=UNHEALTHY_AFTER).fault is None
+    assert replace(REPORT, unseen_for=UNHEALTHY_AFTER).lives
 
 
 def test_a_worker_that_does_not_consume_is_named_with_the_reason_and_the_cure() -> None:
@@ -66,8 +66,8 @@ def test_a_worker_that_does_not_consume_is_named_with_the_reason_and_the_cure() 
 
 def test_a_worker_that_nobody_hears_of_is_named_whatever_it_said_last() -> None:
     for said in (None, CANARY):
-        gone = replace(REPORT, unseen_for=LATE, reason=said)
+        gone = replace(REPORT, unseen_for=UNHEALTHY_AFTER + 0.1, reason=said)
         assert not gone.lives
         assert (gone.fault or "").startswith(
-            "crawler@host has not been heard of for 45 s: it was killed, or is cut off"
+            "crawler@host has not been heard of for 40 s: it was killed, or is cut off"
         )

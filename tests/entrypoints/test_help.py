@@ -33,6 +33,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("map", "demo", "status", "export", "doctor", "worker"),
         *("dead", "dead list", "dead show", "dead retry", "dead purge"),
         *("vault", "vault write", "vault check", "db", "db upgrade"),
+        *("keys", "keys signing"),
     }
 
 

@@ -81,6 +81,16 @@ def test_json_is_one_document_even_of_broken_text(capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out) == {"input": "half a surrogate ?"}
 
 
+def test_json_holds_nothing_that_a_terminal_obeys_and_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x9b2J\x7f\u202e論文 é\U000e0001\n"
+    print_json({hostile: hostile})
+
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "論文 é" in out
+    assert json.loads(out) == {hostile: hostile}
+
+
 def test_figures_read_as_a_sentence() -> None:
     assert words({"collected": 1_311, "found": 4_245, "requests": 4}) == "1,311 of 4,245 papers found · 4 requests"
     assert words({"collected": 1, "found": 1, "requests": 1}) == "1 of 1 paper found · 1 request"

@@ -107,6 +107,17 @@ def test_a_lease_that_went_to_somebody_else_is_known_and_asked_for_no_more(keepe
     assert keeper.renewals == 1
 
 
+def test_a_lease_that_could_not_be_renewed_is_renewed_as_soon_as_the_database_is_back(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sweeps then frees what nobody renewed, and charges a job that ran alone."""
+    monkeypatch.setattr("refnet.pipeline.lease.SOON", 0.01)
+    keeper.error = StoreUnavailable("away")
+    with Lease(keeper, WAVE, 6.0):
+        until_renewed(keeper, 21)  # at the usual distance that would take longer than is waited for
+        assert keeper.renewals >= 21
+
+
 def test_a_process_that_was_stopped_for_longer_than_its_lease_knows_it_at_once(keeper: Keeper, process: Clock) -> None:
     """It goes on where it was, with a clock that jumped, before its thread has asked anybody."""
     with Lease(keeper, WAVE, LEASE, clock=process.monotonic) as lease:

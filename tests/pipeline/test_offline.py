@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from sqlalchemy import Engine
 
@@ -22,7 +24,7 @@ from refnet.domain.errors import (
     TransientError,
     UnreadableDocument,
 )
-from refnet.domain.jobs import MOST_TRIES, JobFate, JobState, Stage, Wave
+from refnet.domain.jobs import MOST_LOSSES, MOST_TRIES, JobFate, JobState, Stage, Wave
 from refnet.domain.notes import Summary
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import FULL, STEP, OfflineRunner
@@ -195,6 +197,64 @@ def test_what_nobody_foresaw_is_a_dead_letter_with_its_traceback(bench: Bench, s
     assert "in _work" in (letter.traceback or "")
 
 
+def test_time_limits_bury_a_job_that_ran_alone_at_the_third_as_losses_of_its_process_do(
+    bench: Bench, store: ClusterStore, clock: Clock
+) -> None:
+    store.enqueue(STAGE, ["a"])
+    bench.error = TooLong("from outside")
+    for _ in range(MOST_LOSSES - 1):
+        found = bench.step()
+        assert (found.charged, found.buried) == (True, False)
+        clock.move(found.due_in)
+    assert bench.step().buried
+    (letter,) = store.dead_letters()
+    assert letter.attempts == MOST_LOSSES
+    assert letter.reason == (
+        "It took longer than its worker allows (TooLong). That, or the loss of its process, came 3 times while this job "
+        "ran alone."
+    )
+
+
+def test_work_that_ends_its_own_process_is_a_bug_and_ends_nothing(store: ClusterStore) -> None:
+    store.enqueue(STAGE, ["a", "b", "c"])
+
+    def work(wave: Wave, lease: Lease) -> None:
+        if "b" in wave.paper_ids:
+            raise SystemExit(7)
+        store.record_summaries(wave, {})
+
+    runner = OfflineRunner(store, STAGE, work, owner="me", most=10, ending=lambda: False)
+    while runner.step() is not None:
+        pass
+    (letter,) = store.dead_letters()
+    assert (letter.paper_id, letter.reason, letter.attempts) == ("b", "SystemExit: 7", 1)
+    assert "in work" in (letter.traceback or "")
+
+
+def test_what_failed_work_held_is_let_go_before_its_end_is_recorded(bench: Bench, store: ClusterStore) -> None:
+    """It may be all the memory there is."""
+
+    class Large:
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def work(wave: Wave, lease: Lease) -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise MemoryError
+
+    class Watched(OfflineRunner):
+        def _bury(self, wave: Wave, error: RefnetError, trace: str | None = None) -> Fate:
+            assert held[-1]() is None
+            return super()._bury(wave, error, trace)
+
+    store.enqueue(STAGE, ["a"])
+    assert Watched(store, STAGE, work, owner="me", most=1).step() is not None
+    (letter,) = store.dead_letters()
+    assert letter.reason == "MemoryError: "
+
+
 # What is not the paper's fault
 
 
@@ -216,14 +276,30 @@ def test_a_full_disk_or_a_closed_folder_is_waited_for_and_charged_to_nobody(
     assert bench.step().error is None
 
 
-def test_a_lost_lease_drops_the_work_and_leaves_the_job_to_its_owner(
-    bench: Bench, store: ClusterStore, engine: Engine
+@pytest.mark.parametrize("papers", [["a"], ["a", "b"]])
+def test_a_lease_that_ran_out_by_its_owners_clock_is_given_back_and_charged_to_nobody(
+    bench: Bench, store: ClusterStore, engine: Engine, papers: list[str]
 ) -> None:
-    store.enqueue(STAGE, ["a"])
+    store.enqueue(STAGE, papers)
     bench.error = LeaseLost("gone")
     found = bench.step()
     assert (found.error, found.due_in, found.charged, found.buried) == (bench.error, 0.0, False, False)
-    assert fate(store).state is JobState.RUNNING
+    assert {(row.state, row.share, row.attempts, row.losses) for row in rows(engine, STAGE).values()} == {
+        (JobState.QUEUED, None, 0, 0)
+    }
+
+
+def test_a_lost_lease_drops_the_work_and_leaves_the_job_to_its_owner(store: ClusterStore, engine: Engine) -> None:
+    store.enqueue(STAGE, ["a"])
+
+    def work(wave: Wave, lease: Lease) -> None:
+        store.free_owners(["me"])
+        store.claim_some(STAGE, "you", 1, lease=LEASE)
+        raise LeaseLost("gone")
+
+    assert OfflineRunner(store, STAGE, work, owner="me", most=1).step() is not None
+    row = rows(engine, STAGE)["a"]
+    assert (row.state, row.owner) == (JobState.RUNNING, "you")
 
 
 def test_work_that_went_to_somebody_else_meanwhile_is_neither_settled_nor_charged(
@@ -240,7 +316,8 @@ def test_work_that_went_to_somebody_else_meanwhile_is_neither_settled_nor_charge
     OfflineRunner(store, STAGE, work, owner="me", most=1).step()
     row = rows(engine, STAGE)["a"]
     assert taken[0] is not None
-    assert (row.state, row.owner, row.claim, row.reason) == (JobState.RUNNING, "you", taken[0].claim, None)
+    assert (row.state, row.owner, row.claim) == (JobState.RUNNING, "you", taken[0].claim)
+    assert "too late" not in row.reason
 
 
 @pytest.mark.parametrize(
@@ -299,9 +376,9 @@ def test_company_that_fails_is_tried_again_at_once_in_halves_of_odd_numbers_too(
 
 
 def test_nothing_is_held_after_a_step_however_it_ends(bench: Bench, store: ClusterStore, clock: Clock) -> None:
-    for error in (None, SourceUnavailable("x"), PaperNotFound("x"), ValueError("x"), StorageFull("x"), TooLong("x")):
-        for papers in (["a"], ["a", "b", "c"]):
-            store.retry_dead(None)
+    errors = (None, SourceUnavailable("x"), PaperNotFound("x"), ValueError("x"), StorageFull("x"), TooLong("x"))
+    for number, error in enumerate(errors):
+        for papers in ([f"{number}"], [f"{number}a", f"{number}b", f"{number}c"]):
             store.enqueue(STAGE, papers)
             clock.move(1_000)
             bench.error = error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -28,7 +29,7 @@ from refnet.domain.jobs import JobState, Wave
 from refnet.domain.papers import Answer, Direction, ListName
 from refnet.pipeline.crawl import run_crawl
 from refnet.pipeline.patience import Patience
-from refnet.pipeline.runner import LONGEST, Runner
+from refnet.pipeline.runner import LONGEST, Runner, trace_of
 from tests.contract.making import LEAF, LIMITS, answer, enqueue, open_crawl, rows, stubs
 from tests.pipeline.conftest import Clock
 from tests.pipeline.scripted import Quiet, Request, Script, Scripted, all_well, failing, one_after_another
@@ -379,6 +380,39 @@ def test_a_key_refused_once_is_tried_again(rig: Rig) -> None:
     assert rig.sizes == [10, 10]
 
 
+class TooLong(Exception):
+    """What a time limit raises."""
+
+
+def harmed(store: Store, clock: Clock, error: BaseException) -> Rig:
+    """A rig in a worker's process, in which one paper brings about an error."""
+    rig = Rig(store, clock, failing(error, "p03"))
+    rig.runner = Runner(
+        store, rig.source, rig.source.pace, rig.patience, owner="me", passing=(TooLong,), ending=lambda: False
+    )
+    return rig
+
+
+def test_a_paper_that_comes_to_the_time_limit_alone_three_times_is_a_dead_letter(store: Store, clock: Clock) -> None:
+    rig = harmed(store, clock, TooLong("300 s"))
+    rig.run()
+    (letter,) = store.dead_letters()
+    assert (letter.paper_id, letter.attempts) == ("p03", 3)
+    assert letter.reason == (
+        "It took longer than its worker allows (TooLong). That, or the loss of its process, came 3 times while this job "
+        "ran alone."
+    )
+    assert rig.collected == [*(name for name in NAMES if name != "p03"), "seed"]
+
+
+def test_a_paper_whose_work_ends_the_process_itself_is_a_bug_and_ends_nothing(store: Store, clock: Clock) -> None:
+    rig = harmed(store, clock, SystemExit(7))
+    rig.run()
+    (letter,) = store.dead_letters()
+    assert (letter.paper_id, letter.reason, letter.attempts) == ("p03", "SystemExit: 7", 1)
+    assert rig.collected == [*(name for name in NAMES if name != "p03"), "seed"]
+
+
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])
 def test_an_interrupt_gives_the_papers_back_whole(rig: Rig, engine: Engine, stop: BaseException) -> None:
     rig.source.script = one_after_another([stop])
@@ -444,6 +478,30 @@ def test_a_bug_in_the_recording_buries_the_paper_it_is_about(engine: Engine, clo
     rig.run()
     assert [letter.paper_id for letter in rig.store.dead_letters()] == ["p03"]
     assert rig.collected == sorted({*NAMES, "seed"} - {"p03"})
+
+
+def test_what_a_failed_work_held_is_let_go_however_its_errors_caused_each_other() -> None:
+    """Raised again in the handling of what it caused, an error is in its own chain."""
+
+    def work() -> None:
+        held = Held()
+        seen.append(weakref.ref(held))
+        raise TypeError("first")
+
+    class Held:
+        pass
+
+    seen: list[weakref.ref[Held]] = []
+    trace = ""
+    try:
+        work()
+    except TypeError as error:
+        between = ValueError("second")
+        between.__cause__, error.__context__ = error, between
+        trace = trace_of(error)
+        assert [held() for held in seen] == [None]
+    assert trace.count("TypeError: first") == 1
+    assert trace.count("ValueError: second") == 1
 
 
 def test_nothing_due_is_no_step(rig: Rig) -> None:

@@ -153,6 +153,19 @@ def test_what_dead_processes_of_this_machine_held_is_taken_back_without_waiting(
     assert free_dead(store, "here", lambda pid: True) == 0
 
 
+def test_how_a_process_ended_is_told_of_what_it_held(store: ClusterStore) -> None:
+    for owner, paper_id in (("here:10", "a"), ("here:11", "b"), ("here:12", "c")):
+        held(store, owner, paper_id)
+    ended = {10: "ended with exit code 1", 11: "was killed by signal 11 (SIGSEGV)", 99: "died of something else"}
+    assert free_dead(store, "here", lambda pid: False, ended) == 3
+    fates = [store.fate(Stage.CRAWL, paper_id) for paper_id in ("a", "b", "c")]
+    assert [fate.reason if fate else None for fate in fates] == [
+        "Its process ended with exit code 1 while this job ran alone.",
+        "Its process was killed by signal 11 (SIGSEGV) while this job ran alone.",
+        "Its process died while this job ran alone.",
+    ]
+
+
 def test_a_host_whose_name_holds_a_colon_is_told_from_its_process(store: ClusterStore) -> None:
     held(store, "fe80::1:77", "a")
     assert free_dead(store, "fe80:", lambda pid: False) == 0

@@ -23,6 +23,16 @@ from refnet import __version__
 from refnet.adapters.http_faults import CLIENT_ERRORS, translate
 from refnet.domain.errors import ConfigurationError, SourceUnavailable
 
+#: Seconds of silence, seconds between two questions and their number, then milliseconds for what was sent to arrive:
+#: eleven seconds in all.
+_SILENCE = {
+    "TCP_KEEPIDLE": 5,
+    "TCP_KEEPALIVE": 5,  # macOS
+    "TCP_KEEPINTVL": 2,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 10_000,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -190,6 +200,7 @@ class _Line:
         def trace(event: str, details: Mapping[str, Any]) -> None:
             if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
                 self._stream = details["return_value"]
+                _notice_silence(self._stream.get_extra_info("socket"))
                 if overdue.is_set():
                     self.shut()
 
@@ -202,6 +213,20 @@ class _Line:
             # The plain socket's method: a TLS socket's own would first forget its encryption, while it reads.
             with suppress(OSError):
                 socket.socket.shutdown(own, socket.SHUT_RDWR)
+
+
+def _notice_silence(own: object) -> None:
+    """Let the system ask the other end whether it is still there: a link that a firewall forgot gives no answer, and is
+    known to be dead long before the answer of a source that is only slow would be overdue.
+    """
+    if not isinstance(own, socket.socket) or own.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with suppress(OSError):
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SILENCE.items():
+        if (option := getattr(socket, name, None)) is not None:  # not every system has each of them
+            with suppress(OSError):
+                own.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _checked(base_url: str) -> httpx2.URL:

@@ -1,4 +1,4 @@
-"""The keys that sign what refnet sends to its workers."""
+"""The keys that sign what refnet sends to its workers; see `celery_queue.signing`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def signing_keys(given: str | None, folder: Path) -> tuple[bytes, ...]:
         keys = tuple(key.strip().encode() for key in given.split(",") if key.strip())
         if not keys or any(len(key) < _LEAST for key in keys):
             raise ConfigurationError(
-                f"REFNET_SIGNING_KEYS holds a key of less than {_LEAST} characters. Make one with: openssl rand -hex 32"
+                f"REFNET_SIGNING_KEYS holds a key of less than {_LEAST} characters. Make one with: refnet keys signing"
             )
         return keys
     path = folder / _FILE

@@ -106,10 +106,14 @@ class Application:
         """What the doctor looks at."""
         from refnet.adapters.probes import look_at_database, look_at_vault
 
-        cluster = [("broker", self._look_at_broker), ("workers", self._look_at_workers)] if self.is_cluster else []
+        cluster = [
+            ("broker", self._look_at_broker),
+            ("workers", self._look_at_workers),
+            ("signatures", self._look_at_signatures),
+        ]
         return [
             ("database", lambda: look_at_database(self.engine)),
-            *cluster,
+            *(cluster if self.is_cluster else []),
             ("semantic scholar", self._look_at_source),
             # Workers write a cluster's notes, and say of themselves whether they can.
             *([] if self.is_cluster else [("vault", lambda: look_at_vault(self.vault()))]),
@@ -145,6 +149,19 @@ class Application:
             cluster.announcer.probe()
             waiting = cluster.depths()
         return "answers; waiting " + ", ".join(f"{queue} {number:,}" for queue, number in waiting.items())
+
+    def _look_at_signatures(self) -> str:
+        from refnet.adapters.celery_queue.signing import NOT_SIGNED, WRONGLY_SIGNED
+
+        number, queue = self.store.messages_refused_for((NOT_SIGNED, WRONGLY_SIGNED))
+        if number:
+            raise ConfigurationError(
+                f"Workers refused {number:,} messages without a signature that fits, the last in the queue "
+                f"{queue}. Set REFNET_SIGNING_KEYS to the same keys on all machines and send tasks only with "
+                "refnet's own application; if nobody of yours sent them, somebody else reaches the broker. See: refnet "
+                "dead list; when it is mended: refnet dead retry, or purge"
+            )
+        return "no message was refused for its signature"
 
     def _look_at_source(self) -> str:
         from refnet.adapters.probes import look_at_source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.celery_queue.announcer import CeleryAnnouncer
 from refnet.adapters.celery_queue.application import create_app
+from refnet.adapters.celery_queue.dead_letters import DeadLetters
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.processes import this_process
-from refnet.adapters.signing_keys import signing_keys
 from refnet.adapters.vault import FolderVault
-from refnet.bootstrap.connections import connections
+from refnet.bootstrap.connections import connections, keys
 from refnet.domain.crawl import Limits
 from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLimited, RefnetError
 from refnet.domain.jobs import Stage
@@ -63,13 +63,12 @@ class Cluster:
         return ClusterStore(self.engine)
 
     @cached_property
-    def keys(self) -> tuple[bytes, ...]:
-        given = self.settings.signing_keys
-        return signing_keys(None if given is None else given.get_secret_value(), self.settings.data_dir)
+    def announcer(self) -> CeleryAnnouncer:
+        return CeleryAnnouncer(self.celery)
 
     @cached_property
-    def announcer(self) -> CeleryAnnouncer:
-        return CeleryAnnouncer(self.celery, self.keys)
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.celery)
 
     @property
     def limits(self) -> Limits:
@@ -126,8 +125,10 @@ class Cluster:
         """What hands a crawl to the workers and follows it."""
         return Follower(self.store, self.announcer, mapper, self.host, self.settings.outage_seconds)
 
-    def worker(self, passing: tuple[type[Exception], ...]) -> ClusterWorker:
-        """What a process of a worker does its work with. `passing` are the exceptions that a time limit raises."""
+    def worker(self, passing: tuple[type[Exception], ...], ending: Callable[[], bool] = lambda: True) -> ClusterWorker:
+        """What a process of a worker does its work with. `passing` are the exceptions that a time limit raises;
+        `ending` tells whether somebody asked the process to end, so that a SystemExit is not the work's own.
+        """
         from refnet.adapters.semantic_scholar import SemanticScholar
 
         settings, store = self.settings, self.store
@@ -161,6 +162,7 @@ class Cluster:
                 backoff=1.0 / settings.requests_per_second,
                 holding=lambda wave: Lease(store, wave),
                 passing=passing,
+                ending=ending,
                 paused=pace.paused,
             ),
             summarizer=OfflineRunner(
@@ -170,8 +172,11 @@ class Cluster:
                 owner=owner,
                 most=MOST_SUMMARIES,
                 passing=passing,
+                ending=ending,
             ),
-            generator=OfflineRunner(store, Stage.GENERATE, vault.write, owner=owner, most=MOST_NOTES, passing=passing),
+            generator=OfflineRunner(
+                store, Stage.GENERATE, vault.write, owner=owner, most=MOST_NOTES, passing=passing, ending=ending
+            ),
             vault=vault,
             announcer=self.announcer,
             limits=self.limits,
@@ -182,7 +187,8 @@ class Cluster:
 def open_cluster(settings: Settings, celery: Celery | None = None) -> Cluster:
     """Raises ConfigurationError for settings that do not go together."""
     found = connections(settings)
-    return Cluster(settings, open_engine(database_url(settings.database)), celery or create_app(lambda: found))
+    app = celery or create_app(lambda: found, lambda: keys(settings))
+    return Cluster(settings, open_engine(database_url(settings.database)), app)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""Whether the settings describe a cluster, and where it meets."""
+"""Whether the settings describe a cluster, where it meets, and what it knows its own by."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from refnet.adapters.database.engine import database_url
+from refnet.adapters.signing_keys import signing_keys
 from refnet.domain.errors import ConfigurationError
 from refnet.settings import Settings
 
@@ -38,3 +39,9 @@ def connections(settings: Settings) -> Connections:
         # There Celery would show it, where it lists its settings.
         url = url.difference_update_query(["password"]).set(password=password)
     return Connections(broker, url.render_as_string(hide_password=False))
+
+
+def keys(settings: Settings) -> tuple[bytes, ...]:
+    """What the cluster's task messages are signed with. Raises ConfigurationError."""
+    given = settings.signing_keys
+    return signing_keys(None if given is None else given.get_secret_value(), settings.data_dir)

@@ -8,6 +8,7 @@ from typing import Literal
 FAULT_KINDS = (
     "429",
     "429-retry-after",
+    "429-date",
     "500",
     "502",
     "503",
@@ -18,10 +19,14 @@ FAULT_KINDS = (
     "hang",
     "reset",
     "error-200",
+    "wrong-id",
+    "null-fields",
+    "gzip-bomb",
 )
 """`cut-json`: the Content-Length is that of the half body sent; `cut-early`: it is that of the whole body,
 and the connection closes after half of it. `html`: 200 with a page. `hang`: silence, then the connection
-closes. `reset`: the connection is reset. `error-200`: 200 with `{"error": …}`."""
+closes. `reset`: the connection is reset. `error-200`: 200 with `{"error": …}`. `wrong-id`: the rows of a batch with
+each other's ids. `null-fields`: rows of nulls. `gzip-bomb`: a packed body a thousand times as long unpacked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ RefnetError
 │   ├── InvalidIdentifier
 │   ├── InvalidResponse       an answer that is not what the source promises
 │   ├── UnreadableDocument
+│   ├── Forged                a message that nobody with a key sent as it is
 │   ├── RequestRefused        the source says that the request itself is wrong
 │   │   ├── RequestTooLarge   the same papers may be asked for in smaller requests
 │   │   └── NothingMatched    none of the identifiers asked for is known
@@ -104,6 +105,10 @@ class InvalidResponse(PermanentError):
 
 class UnreadableDocument(PermanentError):
     """A file that cannot be read as what it should be."""
+
+
+class Forged(PermanentError):
+    """Nobody who holds a key of this cluster sent the message as it is, or not lately."""
 
 
 class RequestRefused(PermanentError):

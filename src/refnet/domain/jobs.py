@@ -12,7 +12,7 @@ from refnet.domain.papers import ListName
 
 #: A job that failed so often by its own transient faults is buried.
 MOST_ATTEMPTS = 10
-#: A job that ran alone and took its process with it so often is buried.
+#: A job that ran alone and took its process with it, or was ended by a time limit, so often is buried.
 MOST_LOSSES = 3
 #: A job of the summarizer or the generator that failed so often by its own transient faults is buried.
 MOST_TRIES = 4
@@ -72,7 +72,8 @@ class Job:
 
     `share` is how many jobs may be in a request with this one (None: as many as fit); `faults` counts the failures of
     requests that it was
-    in, `faulted_at` is the source's count of successes at the first of them.
+    in, `faulted_at` is the source's count of successes at the first of them. `losses` are the processes that it took
+    with it, and the time limits that it came to, while it ran alone.
     """
 
     id: int
@@ -83,6 +84,7 @@ class Job:
     share: int | None = None
     faults: int = 0
     faulted_at: int | None = None
+    losses: int = 0
     citation_count: int | None = None
     reference_count: int | None = None
 
@@ -91,6 +93,11 @@ class Job:
         references = USUAL_REFERENCES if self.reference_count is None else self.reference_count
         citations = count if Ask.CITATIONS in self.ask else 0
         return Load(self.paper_id, citations, ROW_BYTES + references * REFERENCE_BYTES + citations * CITATION_BYTES)
+
+
+def reason_of_loss(ended: str, *, last: bool) -> str:
+    """Why a job came back that ran alone; `ended` says what became of its process, such as "was killed by signal 9"."""
+    return f"Its process {ended} while this job ran alone." + (f" That makes {MOST_LOSSES} times." if last else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from refnet.domain.jobs import Stage
 
 #: Resident kilobytes after which a worker's child is replaced, measured after each task.
 MOST_KILOBYTES = 200_000
+#: Bytes of data that one process of a worker may have; what asks for more gets a MemoryError, and the machine stays up.
+#: Measured: some 100 MB at rest. Counted is what it may write to, not what it reserves, nor libraries.
+MOST_DATA = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,22 @@ WORKERS: tuple[WorkerKind, ...] = (
 )
 BY_QUEUE = {kind.queue: kind for kind in WORKERS}
 BY_STAGE = {kind.stage: kind for kind in WORKERS}
+#: The Celery task that does the jobs of a stage.
+TASKS = {
+    Stage.CRAWL: "crawler.tasks.fetch_paper_metadata",
+    Stage.SUMMARIZE: "summarizer.tasks.summarize_pdf",
+    Stage.GENERATE: "generator.tasks.generate_markdown",
+}
 #: Where messages go that cannot be worked on.
 DEAD_LETTERS = "dlq"
 #: How many processes a worker of all queues has.
 ALL_CONCURRENCY = 4
 
-#: Seconds for which a worker with a free slot may leave work, and for which one may not be heard of.
-UNHEALTHY_AFTER = 45.0
+#: Seconds for which one may not be heard of.
+UNHEALTHY_AFTER = 40.0
+#: Seconds for which a worker with a free slot may leave work. With the time between two canaries, and that between two
+#: looks of a worker whose broker does not answer, it is told within the same time.
+LEAVES_WORK_AFTER = 20.0
 
 
 #: What stands before the reason of a worker that consumes and cannot write its vault.
@@ -104,10 +116,10 @@ def idle_reason(
     It received nothing for `quiet_for` seconds, its own canary has been on its way for `canary_for`, the oldest due job
     of its queues waits for `due_for`; all in seconds, None where there is none. Without a free slot nothing is wrong.
     """
-    if running >= slots or quiet_for <= UNHEALTHY_AFTER:
+    if running >= slots or quiet_for <= LEAVES_WORK_AFTER:
         return None
-    if canary_for is not None and canary_for > UNHEALTHY_AFTER:
+    if canary_for is not None and canary_for > LEAVES_WORK_AFTER:
         return "its own canary has been waiting in its queue", canary_for
-    if due_for is not None and due_for > UNHEALTHY_AFTER:
+    if due_for is not None and due_for > LEAVES_WORK_AFTER:
         return "work that is due has been waiting", min(due_for, quiet_for)
     return None

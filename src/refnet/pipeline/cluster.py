@@ -10,6 +10,7 @@ from typing import Protocol
 
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlStage
+from refnet.domain.dead_messages import storable
 from refnet.domain.errors import (
     BrokerUnavailable,
     ConfigurationError,
@@ -60,6 +61,8 @@ class WorkerStore(CrawlStore, HintStore, Protocol):
     def record_summaries(self, wave: Wave, made: dict[str, Summary]) -> None: ...
 
     def add_by_hand(self, paper_ids: Sequence[str], depth: int | None, max_depth: int) -> int: ...
+
+    def with_external_id(self, identifier: str) -> str | None: ...
 
     def is_missing(self, paper_id: str) -> bool: ...
 
@@ -126,16 +129,24 @@ class ClusterWorker:
 
     # By hand
 
-    def fetch(self, text: str, depth: int) -> str:
+    def fetch(self, text: str, depth: int, *, anew: bool = True) -> str:
         """Fetch a paper, and expand it where `depth` is less than the greatest. Returns the paper's id.
+
+        `anew` forgets that it was given up before.
 
         Raises InvalidIdentifier, PaperNotFound or the reason for which it was given up, each a dead letter; and what
         keeps it from being done now: TransientError, HeldElsewhere.
         """
         paper_id = self._identified(text)
-        self.store.revive(Stage.CRAWL, paper_id)
+        if anew:
+            self.store.revive(Stage.CRAWL, paper_id)
         self.store.add_by_hand([paper_id], depth, self.max_depth)
-        self._do(Stage.CRAWL, paper_id)
+        try:
+            self._do(Stage.CRAWL, paper_id)
+        except PermanentError as error:
+            if self.store.is_missing(paper_id):
+                raise PaperNotFound(str(error)) from None
+            raise
         # An id of a paper that is a member under another is kept as missing, too, but it is known.
         found = self.store.known([paper_id]).get(paper_id)
         if found is None and self.store.is_missing(paper_id):
@@ -157,10 +168,11 @@ class ClusterWorker:
                 announce(self.store, self.announcer)
         return len(found), refused
 
-    def summarize(self, text: str) -> str:
+    def summarize(self, text: str, *, anew: bool = True) -> str:
         """Make the summary of a collected paper, again where it has one. Raises as `fetch` does."""
         paper_id = self._collected(Stage.SUMMARIZE, text)
-        self.store.revive(Stage.SUMMARIZE, paper_id)
+        if anew:
+            self.store.revive(Stage.SUMMARIZE, paper_id)
         self.store.enqueue(Stage.SUMMARIZE, [paper_id])
         self._do(Stage.SUMMARIZE, paper_id)
         if self.store.has_note(paper_id):
@@ -168,14 +180,15 @@ class ClusterWorker:
             self.go_on()
         return paper_id
 
-    def generate(self, text: str) -> tuple[str, str]:
+    def generate(self, text: str, *, anew: bool = True) -> tuple[str, str]:
         """Write the note of a collected paper now; its id, and the name of its note. Raises as `fetch` does."""
         paper_id = self._collected(Stage.GENERATE, text)
         names = self.store.note_names(self.vault.key)
         if paper_id not in names:
             self.vault.name(self.store.add_by_hand([paper_id], None, self.max_depth))
             names = self.store.note_names(self.vault.key)
-        self.store.revive(Stage.GENERATE, paper_id)
+        if anew:
+            self.store.revive(Stage.GENERATE, paper_id)
         self.store.enqueue(Stage.GENERATE, [paper_id])
         self._do(Stage.GENERATE, paper_id)
         return paper_id, names[paper_id]
@@ -212,10 +225,10 @@ class ClusterWorker:
             paper_id = _paper_id(text)
         except InvalidIdentifier as error:
             raise self._bury(stage, str(text)[:_LONGEST], error) from None
-        return self.store.known([paper_id]).get(paper_id, paper_id)
+        return self.store.known([paper_id]).get(paper_id) or self.store.with_external_id(paper_id) or paper_id
 
     def _bury(self, stage: Stage, paper_id: str, error: RefnetError) -> RefnetError:
-        self.store.bury_by_hand(stage, paper_id.replace("\0", "�"), str(error))
+        self.store.bury_by_hand(stage, storable(paper_id), str(error))
         return error
 
 

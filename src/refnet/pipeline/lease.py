@@ -13,6 +13,8 @@ from refnet.domain.jobs import Wave
 
 #: Seconds for which a claim holds unless it is renewed; what a killed worker held is claimed again after it.
 LEASE = 45.0
+#: Seconds until a lease is renewed again that could not be.
+SOON = 1.0
 
 
 class LeaseStore(Protocol):
@@ -60,13 +62,18 @@ class Lease:
             raise LeaseLost("The lease of this work ran out, and it went to somebody else.")
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._seconds / 3):
+        wait = self._seconds / 3
+        while not self._ended.wait(wait):
             asked = self._clock()
+            wait = self._seconds / 3
             try:
                 self._store.renew(self._wave, self._seconds)
             except LeaseLost:
                 self._lost = True
                 return
             except RefnetError:
-                continue  # the database is away: the lease runs on, and `check` tells when it is over
+                # The database is away: the lease runs on, and `check` tells when it is over. Once it is back, others
+                # free what nobody renewed.
+                wait = min(wait, SOON)
+                continue
             self._until = asked + self._seconds

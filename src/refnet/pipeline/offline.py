@@ -13,11 +13,12 @@ from refnet.domain.errors import (
     RefnetError,
     Stopped,
     StoreUnavailable,
+    TimeLimitReached,
     TransientError,
 )
 from refnet.domain.jobs import MOST_TRIES, Stage, Wave
 from refnet.pipeline.lease import LEASE, Lease
-from refnet.pipeline.runner import Fate, bug, half, too_long, trace_of
+from refnet.pipeline.runner import Fate, bug, half, is_last_loss, last_too_long, too_long, trace_of
 from refnet.ports import JobStore
 
 #: Seconds until a job is tried again for the first time; the second time after twice as long, and so on. Source: the
@@ -44,7 +45,8 @@ Work = Callable[[Wave, Lease], None]
 class OfflineRunner:
     """Decides the fate of a job that asks no source, as `Runner` does of one that does.
 
-    `passing` are the exceptions by which a time limit ends the work.
+    `passing` are the exceptions by which a time limit ends the work, `ending` tells whether a SystemExit comes from
+    outside, too.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class OfflineRunner:
         owner: str,
         most: int,
         passing: tuple[type[Exception], ...] = (),
+        ending: Callable[[], bool] = lambda: True,
         step: float = STEP,
     ) -> None:
         self._store = store
@@ -64,6 +67,7 @@ class OfflineRunner:
         self._owner = owner
         self._most = most
         self._passing = passing
+        self._ending = ending
         self._step = step
 
     def step(self, lead: str | None = None) -> Fate | None:
@@ -85,6 +89,9 @@ class OfflineRunner:
         except self._passing as error:
             return self._failed(wave, too_long(error))
         except LeaseLost as error:
+            # What is still its own is so no longer, but nobody died of it: it is not to be charged for that.
+            with suppress(RefnetError):
+                self._store.release(wave, share=_share(wave))
             return Fate(wave, error)
         except StoreUnavailable:
             raise
@@ -98,6 +105,10 @@ class OfflineRunner:
             return self._bury(wave, error)
         except RefnetError:
             raise
+        except SystemExit as error:
+            if self._ending():
+                raise
+            return self._bury(wave, bug(error), trace_of(error))
         except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
             return self._bury(wave, bug(error), trace_of(error))
         return Fate(wave)
@@ -108,10 +119,20 @@ class OfflineRunner:
             self._store.release(wave, share=half(wave))
             return Fate(wave, error)
         attempts = wave.jobs[0].attempts
+        if isinstance(error, TimeLimitReached) and is_last_loss(wave):
+            return self._bury(wave, TimeLimitReached(last_too_long(error)))
         if attempts >= MOST_TRIES:
             return self._bury(wave, error)
         wait = self._step * attempts if error.retry_after is None else error.retry_after
-        self._store.release(wave, share=1, due_in=wait, charged=True, reason=str(error), hinted=True)
+        self._store.release(
+            wave,
+            share=1,
+            due_in=wait,
+            charged=True,
+            lost=isinstance(error, TimeLimitReached),
+            reason=str(error),
+            hinted=True,
+        )
         return Fate(wave, error, wait, charged=True)
 
     def _bury(self, wave: Wave, error: RefnetError, trace: str | None = None) -> Fate:

@@ -21,7 +21,7 @@ from refnet.domain.errors import (
     TimeLimitReached,
     TransientError,
 )
-from refnet.domain.jobs import MOST_ATTEMPTS, Wave
+from refnet.domain.jobs import MOST_ATTEMPTS, MOST_LOSSES, Wave
 from refnet.domain.papers import Answer, Page
 from refnet.pipeline.patience import Patience
 from refnet.ports import CrawlStore, Pace, PaperSource
@@ -51,7 +51,8 @@ class Runner:
 
     `backoff` is the unit of the waits between the tries of a single paper, in seconds. `owner` names this process in
     the ledger. `holding` is entered while a wave is worked on, and keeps its lease. What is in `passing` is raised from
-    outside where work takes too long: a time limit. `paused` tells the seconds for which jobs need not be
+    outside where work takes too long: a time limit. `ending` tells whether a SystemExit came from outside, too: else it
+    is the work's own. `paused` tells the seconds for which jobs need not be
     tried after an outage; a process that waits by itself needs none.
     """
 
@@ -66,6 +67,7 @@ class Runner:
         backoff: float = 1.0,
         holding: Callable[[Wave], AbstractContextManager[object]] = nullcontext,
         passing: tuple[type[Exception], ...] = (),
+        ending: Callable[[], bool] = lambda: True,
         paused: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._store = store
@@ -76,6 +78,7 @@ class Runner:
         self._backoff = backoff
         self._holding = holding
         self._passing = passing
+        self._ending = ending
         self._paused = paused
         self._jitter = random.Random()
         #: requests in a row that failed by what may be their own fault
@@ -120,6 +123,10 @@ class Runner:
             raise
         except self._passing as error:
             return self._too_long(wave, error)
+        except SystemExit as error:
+            if self._ending():
+                raise
+            return self._bug(wave, error)
         except Exception as error:  # noqa: BLE001 - what nobody foresaw ends as a dead letter
             return self._bug(wave, error)
         return Fate(wave)
@@ -200,14 +207,14 @@ class Runner:
         self._faults = 0
         self._patience.succeeded()
 
-    def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None) -> Fate:
+    def _charge(self, wave: Wave, error: RefnetError, successes: int | None = None, *, lost: bool = False) -> Fate:
         """A single paper failed by itself: one attempt, growing waits, buried at the last."""
         attempts = wave.jobs[0].attempts
         if attempts >= MOST_ATTEMPTS:
             return self._bury(wave, error, f"{error} It failed {attempts} times while other requests succeeded.")
         wait = self._backoff * min(2.0**attempts, LONGEST) * self._jitter.uniform(0.75, 1.25)
         self._store.release(
-            wave, share=1, due_in=wait, faulted_at=successes, charged=True, reason=str(error), hinted=True
+            wave, share=1, due_in=wait, faulted_at=successes, charged=True, lost=lost, reason=str(error), hinted=True
         )
         return Fate(wave, error, wait, charged=True)
 
@@ -239,21 +246,23 @@ class Runner:
     def _too_long(self, wave: Wave, error: Exception) -> Fate:
         """A time limit ended the request: in company nobody knows whose fault it was, alone it is the paper's own."""
         fault = too_long(error)
+        if is_last_loss(wave):
+            return self._bury(wave, fault, last_too_long(fault))
         if wave.alone:
-            return self._charge(wave, fault)
+            return self._charge(wave, fault, lost=True)
         self._store.release(wave, share=half(wave))
         return Fate(wave, fault)
 
-    def _bug(self, wave: Wave, error: Exception) -> Fate:
+    def _bug(self, wave: Wave, error: BaseException) -> Fate:
         """Nothing of this is expected: find the paper it is about, and bury that with the traceback."""
-        fault = bug(error)
+        fault, trace = bug(error), trace_of(error)
         if wave.alone:
-            return self._bury(wave, fault, str(fault), trace_of(error))
+            return self._bury(wave, fault, str(fault), trace)
         self._store.release(wave, share=half(wave))
         return Fate(wave, fault)
 
 
-def bug(error: Exception) -> RefnetError:
+def bug(error: BaseException) -> RefnetError:
     """A fault of our own, as what is told of a dead letter."""
     return RefnetError(f"{type(error).__name__}: {error}")
 
@@ -263,7 +272,27 @@ def too_long(error: Exception) -> TimeLimitReached:
     return TimeLimitReached(f"It took longer than its worker allows ({type(error).__name__}).")
 
 
-def trace_of(error: Exception) -> str:
+def is_last_loss(wave: Wave) -> bool:
+    """Whether its one job may come to no more time limits, and take no more processes with it."""
+    return wave.alone and wave.jobs[0].losses + 1 >= MOST_LOSSES
+
+
+def last_too_long(fault: TimeLimitReached) -> str:
+    return f"{fault} That, or the loss of its process, came {MOST_LOSSES} times while this job ran alone."
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback in words. What the failed work held is let go: it may be all the memory there is."""
+    # Each once: an exception raised again while one that it caused was handled has itself in its chain.
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        left += [one.__cause__, one.__context__]
     return "".join(traceback.format_exception(error))
 
 

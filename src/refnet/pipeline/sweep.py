@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
@@ -21,7 +21,7 @@ class SweepStore(HintStore, Protocol):
 
     def owners(self) -> list[str]: ...
 
-    def free_owners(self, owners: list[str]) -> int: ...
+    def free_owners(self, owners: list[str], ended: str = ...) -> int: ...
 
     def forget_old_workers(self) -> None: ...
 
@@ -45,13 +45,20 @@ def sweep(store: SweepStore, announcer: Announcer, limits: Limits) -> bool:
     return True
 
 
-def free_dead(store: SweepStore, host: str, lives: Callable[[int], bool]) -> int:
+def free_dead(
+    store: SweepStore, host: str, lives: Callable[[int], bool], ended: Mapping[int, str] | None = None
+) -> int:
     """Take back what processes of this machine held that are gone, without waiting for their leases.
 
-    `host` stands before their ids in the ledger; what others hold is left to its lease.
+    `host` stands before their ids in the ledger; what others hold is left to its lease. `ended` says of some how they
+    ended, by id, as in `reason_of_loss`.
     """
-    dead = [owner for owner in store.owners() if _is_dead(owner, host, lives)]
-    return store.free_owners(dead) if dead else 0
+    known = ended or {}
+    by_end: dict[str, list[str]] = {}
+    for owner in store.owners():
+        if _is_dead(owner, host, lives):
+            by_end.setdefault(known.get(int(owner.rpartition(":")[2]), "died"), []).append(owner)
+    return sum(store.free_owners(owners, how) for how, owners in by_end.items())
 
 
 def _is_dead(owner: str, host: str, lives: Callable[[int], bool]) -> bool:

@@ -6,19 +6,26 @@ Its tasks write what they do into files of TINY_FOLDER, so that a test sees it w
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 
 from refnet.adapters.celery_queue import transport
+from refnet.adapters.celery_queue.publishing import SigningAMQP
 from tests.servers import ticks
 
 FOLDER = Path(os.environ.get("TINY_FOLDER", "."))
 QUEUES = ("crawler", "summarizer", "generator")
 
 transport.register()
-app = Celery("tiny", broker=os.environ.get("TINY_BROKER", "redis://127.0.0.1:9/0"), set_as_current=False)
+app = Celery(
+    "tiny",
+    broker=os.environ.get("TINY_BROKER", "redis://127.0.0.1:9/0"),
+    amqp=partial(SigningAMQP, keys=lambda: (b"the key of tests, which is no secret",), longest=7 * 86_400.0),
+    set_as_current=False,
+)
 app.conf.update(
     broker_connection_max_retries=None,
     broker_connection_retry_on_startup=True,

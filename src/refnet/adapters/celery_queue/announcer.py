@@ -6,39 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from amqp.exceptions import AMQPError
 from celery import Celery
 from celery.utils import uuid
-from kombu.exceptions import BatchPublishError, OperationalError
-from redis.exceptions import RedisError
 
-from refnet.adapters.celery_queue import hint_mark
-from refnet.adapters.celery_queue.queues import QUEUES, depths, probe_queue
-from refnet.domain.errors import BrokerUnavailable
+from refnet.adapters.celery_queue.queues import AWAY, QUEUES, depths, probe_queue, task_queues
+from refnet.adapters.celery_queue.refusals import made_otherwise
+from refnet.adapters.celery_queue.signing import HINT
+from refnet.domain.errors import BrokerUnavailable, ConfigurationError
 from refnet.domain.jobs import DueJob, Stage
-from refnet.domain.workers import BY_STAGE
-
-#: The task that a stage's hints are for.
-TASKS = {
-    Stage.CRAWL: "crawler.tasks.fetch_paper_metadata",
-    Stage.SUMMARIZE: "summarizer.tasks.summarize_pdf",
-    Stage.GENERATE: "generator.tasks.generate_markdown",
-}
-
-#: What is raised when the broker does not answer. The first comes at the end of a batch, the second when RabbitMQ ends
-#: a connection in the middle of a call; neither is an OperationalError.
-_AWAY = (BatchPublishError, AMQPError, OperationalError, RedisError, OSError)
+from refnet.domain.workers import BY_STAGE, TASKS
 
 
 class CeleryAnnouncer:
-    """Implements the `Announcer` port over an application's producer pool.
+    """Implements the `Announcer` port over an application's producer pool, which signs the hints."""
 
-    `keys` sign the hints, the first of them; see `hint_mark`.
-    """
-
-    def __init__(self, app: Celery, keys: Sequence[bytes]) -> None:
+    def __init__(self, app: Celery) -> None:
         self._app = app
-        self._keys = keys
 
     def waiting(self, stage: Stage) -> int:
         queue = BY_STAGE[stage].queue
@@ -50,11 +33,16 @@ class CeleryAnnouncer:
             return depths(producer.channel.connection.client, queues)
 
     def probe(self) -> None:
-        """Find out whether the broker takes messages: one that is full answers, and takes none. Raises BrokerUnavailable."""
+        """Find out whether the broker takes messages: one that is full answers, and takes none.
+
+        Raises BrokerUnavailable, and ConfigurationError for a queue that was made otherwise.
+        """
         with self._producer() as producer:
             probe = probe_queue(uuid())
             producer.publish("", declare=[probe], exchange="", routing_key=probe.name, serializer="json", retry=False)
             probe(producer.channel).delete()
+            for queue in task_queues():
+                queue(producer.channel).declare()
 
     def send(self, stage: Stage, due: Sequence[DueJob]) -> None:
         """One round trip for all, where the broker's transport can; see celery.md for the figures."""
@@ -64,12 +52,10 @@ class CeleryAnnouncer:
                 self._publish(producer, task, job, most)
 
     def _publish(self, producer: Any, task: str, job: DueJob, most: int) -> None:
-        task_id = uuid()
         self._app.send_task(
             task,
             (job.paper_id,),
-            task_id=task_id,
-            headers={hint_mark.HEADER: hint_mark.mark(self._keys[0], task, task_id, job.paper_id)},
+            headers={HINT: True},
             priority=min(job.priority, most),
             producer=producer,
             retry=False,
@@ -84,10 +70,12 @@ class CeleryAnnouncer:
                 try:
                     connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.2)
                     yield producer
-                except _AWAY:
+                except AWAY:
                     # What is left of the connection would fail the next time, too.
                     connection.collect()
                     raise
-        except _AWAY as error:
+        except AWAY as error:
+            if (why := made_otherwise(error)) is not None:
+                raise ConfigurationError(why) from error
             said = str(error).strip().partition("\n")[0]
             raise BrokerUnavailable(f"The broker does not answer ({said or type(error).__name__}).") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -12,6 +13,9 @@ from celery.loaders.base import BaseLoader
 from kombu.utils.url import parse_url
 
 from refnet.adapters.celery_queue import transport
+from refnet.adapters.celery_queue.envelopes import read_any_properties
+from refnet.adapters.celery_queue.once import OnceTask
+from refnet.adapters.celery_queue.publishing import SigningAMQP
 from refnet.adapters.celery_queue.queues import ROUTES, task_queues
 from refnet.domain.errors import ConfigurationError
 from refnet.domain.priority import HIGHEST
@@ -21,7 +25,7 @@ from refnet.domain.workers import DEAD_LETTERS, MOST_KILOBYTES, WORKERS
 #: together, or a task runs twice at a time.
 VISIBILITY_TIMEOUT = 1_800
 #: Seconds that a worker asked to end lets its tasks go on.
-SOFT_SHUTDOWN = 8.0
+SOFT_SHUTDOWN = 7.0
 #: Seconds between two health checks by beat.
 HEALTH_CHECK_EVERY = 60.0
 #: Seconds for which results are kept.
@@ -45,7 +49,7 @@ _REDIS_OPTIONS: dict[str, Any] = {
     # Would send a batch again whose first half had arrived, and switches batches off.
     "retry_on_timeout": False,
 }
-_AMQP_OPTIONS: dict[str, Any] = {"confirm_publish": True, "connect_timeout": 3, "read_timeout": 30, "write_timeout": 10}
+_AMQP_OPTIONS: dict[str, Any] = {"confirm_publish": True, "connect_timeout": 3, "read_timeout": 10, "write_timeout": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,12 @@ class Connections:
     database_url: str
 
 
-def create_app(read: Callable[[], Connections]) -> Celery:
-    """The application. `read` is called when the first setting is needed, and may raise."""
+def create_app(read: Callable[[], Connections], keys: Callable[[], Sequence[bytes]]) -> Celery:
+    """The application. `read` is called when the first setting is needed, `keys` (see `Signer`) when the first message
+    is signed or checked; both may raise.
+    """
     transport.register()
+    read_any_properties()
 
     class Loader(BaseLoader):
         override_backends = {"db": "refnet.adapters.celery_queue.results:DatabaseResults"}  # noqa: RUF012 - Celery's
@@ -67,7 +74,14 @@ def create_app(read: Callable[[], Connections]) -> Celery:
             del fail_silently
             return checked(configuration(read()))
 
-    return Celery("refnet", loader=Loader, set_as_current=False, fixups=[])
+    return Celery(
+        "refnet",
+        loader=Loader,
+        amqp=partial(SigningAMQP, keys=keys, longest=RESULTS_KEPT),
+        task_cls=OnceTask,
+        set_as_current=False,
+        fixups=[],
+    )
 
 
 def configuration(connections: Connections) -> dict[str, Any]:
@@ -119,8 +133,8 @@ def configuration(connections: Connections) -> dict[str, Any]:
             "health-check": {
                 "task": "health_check",
                 "schedule": HEALTH_CHECK_EVERY,
-                # What beat sends again after an outage would all be run at once.
-                "options": {"expires": HEALTH_CHECK_EVERY - 10},
+                # Without `expires`, which a worker whose clock is wrong would find over at once: beat makes up for
+                # missed turns by one.
             }
         },
         "beat_scheduler": "refnet.adapters.celery_queue.beat:Scheduler",

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from traceback import format_tb
 from typing import Any
 
 from celery import signals
+from celery.exceptions import NotRegistered, WorkerShutdown
 from celery.utils.log import get_logger
+from celery.utils.objects import Bunch
 from celery.worker import consumer as stock
+from celery.worker.state import maybe_shutdown
+
+from refnet.adapters.celery_queue.envelopes import refused, said, trace_of
+from refnet.adapters.celery_queue.keeper import FIRST_PAUSE, LONGEST_PAUSE, Keeper
+from refnet.adapters.celery_queue.refusals import FIRST_REFUSAL, LONGEST_REFUSAL, made_otherwise
+from refnet.domain.dead_messages import RefusedMessage, shown
+from refnet.domain.errors import PermanentError, RefnetError
 
 _log = get_logger(__name__)
+
+#: Seconds between two looks whether the database has answered.
+_LOOK_EVERY = 0.05
+#: What is logged of an error: characters of its words, and calls of its traceback.
+_WORDS, _FRAMES = 500, 20
 
 
 class Consumer(stock.Consumer):
@@ -18,15 +35,24 @@ class Consumer(stock.Consumer):
     Celery acknowledges what it cannot decode, and is ended by what its handlers did not expect, such as a body `[1]`,
     only to be sent it again (celery 5.7.0, not reported upstream). `task_rejected` is sent for both. For the setting
     `worker_consumer`.
+
+    A `keeper`, where there is one, records a message before it is rejected. While the database is away the message is
+    left unacknowledged: should the worker end, it comes again.
     """
+
+    keeper: Keeper | None = None
+    #: times in a row that the broker refused a queue
+    _refused = 0
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **options)
+        check = self.app.amqp.signer.check  # before anything of the message is decoded
         # kombu counts KeyError among the connection errors of Redis (kombu#2582), but a message can cause one.
         lost = tuple(error for error in self.connection_errors if not issubclass(KeyError, error))
 
         def handle_any(message: Any) -> None:
             try:
+                check(message)
                 handle(message)
             except lost:
                 raise  # no fault of the message, which comes again
@@ -35,12 +61,107 @@ class Consumer(stock.Consumer):
 
         return handle_any
 
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """RabbitMQ refuses a queue that a lost connection still holds, and Celery would ask again every 20 ms; one that was
+        made with other arguments it refuses for ever.
+
+        Raises WorkerShutdown.
+        """
+        if (why := made_otherwise(exc)) is not None:
+            _log.critical("%s", why)
+            raise WorkerShutdown(2) from exc
+        super().on_connection_error_after_connected(exc)
+        if not isinstance(exc, self.channel_errors):
+            self._refused = 0
+            return
+        pause = min(LONGEST_REFUSAL, FIRST_REFUSAL * 2.0**self._refused)
+        self._refused += 1
+        until = time.monotonic() + pause
+        while time.monotonic() < until:
+            maybe_shutdown()
+            time.sleep(0.1)
+
+    def on_ready(self) -> None:
+        self._refused = 0
+        super().on_ready()
+
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._refuse(message, exc)
 
-    def _refuse(self, message: Any, error: Exception) -> None:
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        del body
+        self._refuse(message, PermanentError("It is no task of Celery's: it names none."))
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        del body
+        self._refuse(message, exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        del body, exc
+        name, task_id = message.headers.get("task"), message.headers.get("id")
+        error = PermanentError(
+            f"No task has the name {name!r} here. Is this worker of another version than the sender?"
+        )
+        if self.keeper is None or not isinstance(task_id, str):
+            self._refuse(message, error)
+            return
+        self._refuse(message, error, failed=True)
+        self.keeper.soon(lambda: self._mark_as_failure(message, str(name), task_id))
+        if self.event_dispatcher:
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=f"NotRegistered({name!r})")
+
+    def _mark_as_failure(self, message: Any, name: str, task_id: str) -> None:
+        """Let the sender, who waits for a result, know."""
+        properties = message.properties
+        request = Bunch(
+            task=name,  # stock Celery says `name`, which no backend reads
+            chord=None,
+            root_id=message.headers.get("root_id"),
+            correlation_id=properties.get("correlation_id"),
+            reply_to=properties.get("reply_to"),
+            errbacks=None,
+        )
+        self.app.backend.mark_as_failure(task_id, NotRegistered(name), request=request)
+
+    def _refuse(self, message: Any, error: Exception, *, failed: bool = False) -> None:
+        try:
+            self._tell(message, error, failed=failed)
+        except Exception as fault:  # noqa: BLE001 - what cannot even be told of, such as what is nested too deep
+            _log.error("A message that cannot run could not be told of: %s", type(fault).__name__)
+            self._reject(message)
+
+    def _tell(self, message: Any, error: Exception, *, failed: bool) -> None:
+        # Not the body: it may be long, and comes from anybody, as much of the rest does.
+        where = "".join(format_tb(error.__traceback__, limit=-_FRAMES)).rstrip()
+        words = shown(f"{type(error).__name__}: {error}"[:_WORDS])
+        _log.error("Message %.80r cannot run: %s\n%s", message.delivery_tag, words, where)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
+        if self.keeper is None:
+            self._reject(message)
+        elif not message.acknowledged:
+            letter = refused(message, said(error), trace=trace_of(error), failed=failed)
+            self._keep(self.keeper, message, letter, FIRST_PAUSE)
+
+    def _keep(self, keeper: Keeper, message: Any, letter: RefusedMessage, pause: float) -> None:
+        self._reject_once_kept(keeper, message, letter, pause, keeper.keep(letter))
+
+    def _reject_once_kept(
+        self, keeper: Keeper, message: Any, letter: RefusedMessage, pause: float, kept: Future[object]
+    ) -> None:
+        again = (keeper, message, letter)
+        if not kept.done():
+            self.timer.call_after(_LOOK_EVERY, self._reject_once_kept, (*again, pause, kept))
+            return
+        error = kept.exception()
+        if isinstance(error, RefnetError):
+            _log.warning("A message that cannot run waits for the database: %s", error)
+            self.timer.call_after(pause, self._keep, (*again, min(LONGEST_PAUSE, 2 * pause)))
+            return
+        if error is not None:
+            # Waiting would not mend this, and would hold a slot for ever. The broker keeps the message.
+            _log.error("A message that cannot run could not be recorded", exc_info=error)
+        self._reject(message)
+
+    def _reject(self, message: Any) -> None:
         if not message.acknowledged:
             message.reject_log_error(_log, self.connection_errors)
-        # Not the body: it may be long, and comes from anybody.
-        _log.error("Message %s cannot run: %s", message.delivery_tag, type(error).__name__, exc_info=error)
-        signals.task_rejected.send(sender=self, message=message, exc=error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from json import dumps as json_text
 from queue import Empty
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 from kombu.log import get_logger
@@ -46,13 +46,16 @@ class FetchingChannel(stock.Channel):
         return f"_refnet.bell.{queue}"
 
     def basic_consume(self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, **options: Any) -> Any:
-        def forget(message: Any) -> Any:
-            self.qos.ack(message.delivery_tag)
+        # A fetch always records; broadcasts are in no list.
+        forgets = no_ack and queue not in self._fanout_queues
+
+        def handle(message: Any) -> Any:
+            message.queue = queue
+            if forgets:
+                self.qos.ack(message.delivery_tag)
             return callback(message)
 
-        # A fetch always records; broadcasts are in no list.
-        handler = forget if no_ack and queue not in self._fanout_queues else callback
-        return super().basic_consume(queue, no_ack, handler, consumer_tag, **options)
+        return super().basic_consume(queue, no_ack, handle, consumer_tag, **options)
 
     def basic_get(self, queue: str, no_ack: bool = False, **_options: Any) -> Any:
         """The next message of a queue, or None."""
@@ -89,7 +92,7 @@ class FetchingChannel(stock.Channel):
         for queue in queues:
             keys += [self.bell_of(queue), queue]
         priorities = " ".join(map(str, sorted(self.priority_steps, reverse=True)))
-        return [keys, time(), self.sep, priorities, *map(json_text, queues)]
+        return [keys, self.sep, priorities, *map(json_text, queues)]
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for a message, or wait for one at the doorbells. Named by kombu, whose poller calls it."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
+from redis.exceptions import RedisError
 
 from refnet.domain.workers import BY_QUEUE, DEAD_LETTERS, WORKERS
 
+#: What is raised when the broker does not answer. The first comes at the end of a batch, the second when RabbitMQ ends
+#: a connection in the middle of a call; neither is an OperationalError.
+AWAY = (BatchPublishError, AMQPError, OperationalError, RedisError, OSError)
 #: The exchange through which RabbitMQ moves rejected messages.
 DEAD_LETTER_EXCHANGE = "dlx"
 #: The direct queue of one worker, to which its own main process sends canaries.

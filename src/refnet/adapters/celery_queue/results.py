@@ -11,7 +11,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from datetime import UTC
 from typing import Any, Never
 
 import psycopg
@@ -22,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL
 
 from refnet.adapters.database.engine import REFUSED, database_url, shown
-from refnet.domain.errors import ConfigurationError
+from refnet.domain.errors import ConfigurationError, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -57,14 +56,15 @@ _PASSING = ("08", "40", "53", "57")
 _PICKLE = b"\x80"
 
 # An existing row keeps its id, for `nextval` at each retry of a task would use up the integers. As Celery has it: a
-# success stays, whatever another delivery of the task comes to, and stamps stay until there are others.
+# success stays, whatever another delivery of the task comes to, and stamps stay until there are others. When a task
+# ended is told by the server's clock, by which results expire.
 _STORE = b"""
 INSERT INTO celery_taskmeta
     (id, task_id, status, result, date_done, traceback, children, name, args, kwargs, worker, retries, queue, stamps)
 VALUES (
     coalesce((SELECT id FROM celery_taskmeta WHERE task_id = %(task_id)s), nextval('task_id_sequence')),
-    %(task_id)s, %(status)s, %(result)b, %(date_done)s, %(traceback)s, %(children)b, %(name)s, %(args)b, %(kwargs)b,
-    %(worker)s, %(retries)s, %(queue)s, %(stamps)b
+    %(task_id)s, %(status)s, %(result)b, CASE WHEN %(is_done)s THEN timezone('UTC', clock_timestamp()) END,
+    %(traceback)s, %(children)b, %(name)s, %(args)b, %(kwargs)b, %(worker)s, %(retries)s, %(queue)s, %(stamps)b
 )
 ON CONFLICT (task_id) DO UPDATE SET
     status = excluded.status, result = excluded.result, date_done = excluded.date_done,
@@ -139,6 +139,16 @@ class DatabaseResults(BaseBackend):
     def task_result_exists(self, task_id: str) -> bool:
         return self._ensure_retryable(self._read, task_id) is not None
 
+    def has_ended(self, task_id: str) -> bool:
+        """Whether there is a result for that id which no further run would change. Raises StoreUnavailable."""
+        try:
+            row = self._ensure_retryable(self._read, task_id, max_retries=2)
+        except Exception as error:
+            if not self.exception_safe_to_retry(error):
+                raise
+            raise StoreUnavailable(f"The database does not answer ({type(error).__name__}).") from error
+        return row is not None and row["status"] in states.READY_STATES
+
     def cleanup(self) -> None:
         """Delete the results of tasks that ended longer than `result_expires` seconds ago; None or 0 keeps all."""
         if self.expires:
@@ -181,7 +191,7 @@ class DatabaseResults(BaseBackend):
                 "task_id": task_id,
                 "status": _text(state, LONGEST_STATUS),
                 "result": meta["result"],
-                "date_done": meta["date_done"] and meta["date_done"].astimezone(UTC).replace(tzinfo=None),
+                "is_done": meta["date_done"] is not None,
                 "traceback": _text(meta["traceback"]),
                 "children": self._encoded(meta["children"]) if meta["children"] else None,
                 "name": _text(meta.get("name"), LONGEST_NAME),

@@ -16,19 +16,23 @@ from redis.exceptions import NoScriptError
 BELL_EXPIRES = 60
 #: Undecodable items that one fetch sets aside before it lets others have their turn.
 _GARBAGE_AT_ONCE = 100
+#: What stands behind the name of the list of undecodable items, for the number of those at its head that are not among
+#: the dead letters yet.
+NEW = ".new"
 
 #: Takes the first message of the first list that holds any, and records it as kombu would.
 #:
 #: KEYS: `unacked`, `unacked_index`, the list for what cannot be decoded; then for each queue its doorbell and its list
-#: of priority 0. ARGV: the time; what stands between the names of queue and priority; the priorities, separated by
-#: spaces, the most urgent first; then for each queue its name in JSON. (The lists are named here because sending and
-#: encoding eleven names for each queue took half of a fetch's time.)
+#: of priority 0. ARGV: what stands between the names of queue and priority; the priorities, separated by spaces, the
+#: most urgent first; then for each queue its name in JSON. (The lists are named here because sending and encoding
+#: eleven names for each queue took half of a fetch's time.)
 #: Returns the number of the queue from 1, the tag under which the message is recorded, and the message; nil when there
 #: is none.
 #:
 #: The record names the queue itself, by the nameless exchange, so that it goes back there and nowhere else, whatever
 #: exchanges are bound. A tag already in use (somebody pushed a copy) gets the time behind it: neither record then
-#: overwrites the other. The doorbell is rung again while more is waiting, so that one ring wakes as many workers as
+#: overwrites the other. The time is Redis' own: by that of a worker whose clock is wrong, a message might come again at
+#: once, or never. The doorbell is rung again while more is waiting, so that one ring wakes as many workers as
 #: there are messages.
 FETCH = f"""
 local function tag_of(item)
@@ -42,9 +46,11 @@ local function tag_of(item)
   return nil
 end
 
-local now, between, priorities = ARGV[1], ARGV[2], ARGV[3]
+local clock = redis.call('TIME')
+local now = clock[1] .. '.' .. string.format('%06d', clock[2])
+local between, priorities = ARGV[1], ARGV[2]
 local garbage = 0
-for queue = 1, #ARGV - 3 do
+for queue = 1, #ARGV - 2 do
   local bell = KEYS[2 + 2 * queue]
   local lists = {{}}
   for priority in string.gmatch(priorities, '%S+') do
@@ -58,7 +64,7 @@ for queue = 1, #ARGV - 3 do
       if tag then
         if redis.call('HEXISTS', KEYS[1], tag) == 1 then tag = tag .. '.' .. now end
         redis.call('ZADD', KEYS[2], now, tag)
-        redis.call('HSET', KEYS[1], tag, '[' .. item .. ', "", ' .. ARGV[3 + queue] .. ']')
+        redis.call('HSET', KEYS[1], tag, '[' .. item .. ', "", ' .. ARGV[2 + queue] .. ']')
         if redis.call('EXISTS', unpack(lists, list)) > 0 then
           redis.call('ZADD', bell, 0, 'rung')
           redis.call('EXPIRE', bell, {BELL_EXPIRES})
@@ -66,6 +72,7 @@ for queue = 1, #ARGV - 3 do
         return {{queue, tag, item}}
       end
       redis.call('LPUSH', KEYS[3], item)
+      redis.call('INCR', KEYS[3] .. '{NEW}')
       garbage = garbage + 1
       if garbage == {_GARBAGE_AT_ONCE} then
         redis.call('ZADD', bell, 0, 'rung')
@@ -103,6 +110,70 @@ if moved == 1 then
   end
 end
 return moved
+"""
+
+#: Moves what was recorded as a message, and is none, into the list of undecodable items.
+#:
+#: KEYS: `unacked`, `unacked_index`, that list. ARGV: the tag, the item.
+SET_ASIDE = f"""
+local moved = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+if moved == 1 then
+  redis.call('LPUSH', KEYS[3], ARGV[2])
+  redis.call('INCR', KEYS[3] .. '{NEW}')
+end
+return moved
+"""
+
+#: The oldest undecodable items that are not among the dead letters yet, the oldest first: for each its SHA-1, its
+#: length and its beginning.
+#:
+#: KEYS: the list of undecodable items. ARGV: how many items, how many bytes of each. Somebody may have emptied the list
+#: by hand, so the number of new ones is no more than it holds.
+UNRECORDED = f"""
+local new = math.min(tonumber(redis.call('GET', KEYS[1] .. '{NEW}') or '0'), redis.call('LLEN', KEYS[1]))
+redis.call('SET', KEYS[1] .. '{NEW}', new)
+local found = {{}}
+for place = new - 1, math.max(0, new - tonumber(ARGV[1])), -1 do
+  local item = redis.call('LINDEX', KEYS[1], place)
+  found[#found + 1] = {{redis.sha1hex(item), #item, string.sub(item, 1, tonumber(ARGV[2]))}}
+end
+return found
+"""
+
+#: Counts as recorded the oldest new undecodable items that are still there. Somebody may have removed some since they
+#: were found, and more may have come: the number alone would count those.
+#:
+#: KEYS: the list of undecodable items. ARGV: the SHA-1s of those recorded.
+RECORDED = f"""
+local told = {{}}
+for each = 1, #ARGV do told[ARGV[each]] = true end
+local new = math.min(tonumber(redis.call('GET', KEYS[1] .. '{NEW}') or '0'), redis.call('LLEN', KEYS[1]))
+for _ = 1, #ARGV do
+  local item = new > 0 and redis.call('LINDEX', KEYS[1], new - 1)
+  if not item or not told[redis.sha1hex(item)] then break end
+  new = new - 1
+end
+redis.call('SET', KEYS[1] .. '{NEW}', math.max(0, new))
+"""
+
+#: Removes undecodable items, also those that are not among the dead letters yet. Returns how many.
+#:
+#: KEYS: the list of undecodable items. ARGV: their SHA-1s.
+REMOVE_UNDECODABLE = f"""
+local unwanted = {{}}
+for each = 1, #ARGV do unwanted[ARGV[each]] = true end
+local new = tonumber(redis.call('GET', KEYS[1] .. '{NEW}') or '0')
+local removed = 0
+for place = redis.call('LLEN', KEYS[1]) - 1, 0, -1 do
+  local item = redis.call('LINDEX', KEYS[1], place)
+  if unwanted[redis.sha1hex(item)] then
+    redis.call('LREM', KEYS[1], -1, item)
+    if place < new then redis.call('DECR', KEYS[1] .. '{NEW}') end
+    removed = removed + 1
+  end
+end
+return removed
 """
 
 

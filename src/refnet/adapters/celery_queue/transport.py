@@ -79,6 +79,11 @@ class Channel(FetchingChannel):
             pipe.expire(bell, BELL_EXPIRES)
             pipe.execute()
 
+    def send_again(self, queue: str, envelope: Mapping[str, Any]) -> None:
+        """Put a message into a queue as it is, under a tag of its own."""
+        properties = {**envelope["properties"], "delivery_tag": self._next_delivery_tag()}
+        self._put(queue, {**envelope, "properties": properties})
+
     def _delete(self, queue: str, *args: Any, **options: Any) -> None:
         super()._delete(queue, *args, **options)
         with self.conn_or_acquire(options.get("client")) as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from kombu import message as plain
@@ -13,7 +14,7 @@ from kombu.transport import redis as stock
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 
-from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, MOVE, run
+from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, MOVE, SET_ASIDE, run
 
 _log = get_logger(__name__)
 
@@ -25,7 +26,10 @@ class Message(virtual.Message):
     """A message of any shape: what is wrong with it is kept in `errors`, which the consumer hands to `on_decode_error`.
 
     kombu's raises while it is being made, inside the event loop, and takes the worker with it (not reported upstream).
+    `queue` is the one that it was consumed from; what the message says of that, its sender wrote.
     """
+
+    queue: str | None = None
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **more: Any) -> None:
         try:
@@ -81,14 +85,14 @@ class QoS(stock.QoS):
             dead = self.channel.dead_letter_queue
             if not dead or queue == dead:
                 self._forget(client, delivery_tag)
-            else:
-                self._move(client, delivery_tag, [(dead, dead)], dumps(with_death(payload, queue)), LAST)
+            elif (text := self._written(client, delivery_tag, with_death(payload, queue))) is not None:
+                self._move(client, delivery_tag, [(dead, dead)], text, LAST)
 
     def set_aside(self, delivery_tag: str, raw: bytes, client: Any = None) -> None:
         """Move what a fetch took for a message, and is none, to the list for such."""
         with self.channel.conn_or_acquire(client) as connected:
-            raw_list = self.channel.undecodable_key
-            self._move(connected, delivery_tag, [(raw_list, raw_list)], raw, LAST)
+            keys = [self.unacked_key, self.unacked_index_key, self.channel.undecodable_key]
+            run(connected, SET_ASIDE, keys, delivery_tag, raw)
 
     def restore_by_tag(self, tag: str | bytes, client: Any = None, leftmost: bool = False) -> None:
         """Put a message back into the list of its priority: to be taken next, or last if `leftmost`."""
@@ -102,7 +106,24 @@ class QoS(stock.QoS):
             # An exchange is only in records of other kombus, and may be bound no more: rather a queue than nowhere.
             queues = (self.channel.queues_of(exchange, routing_key) if exchange else None) or [routing_key]
             targets = [(self.channel.list_of(queue, payload), queue) for queue in queues]
-            self._move(connected, tag, targets, dumps(payload), LAST if leftmost else NEXT)
+            if (text := self._written(connected, tag, payload)) is not None:
+                self._move(connected, tag, targets, text, LAST if leftmost else NEXT)
+
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """As kombu's, by Redis' clock: a worker whose own is ahead would give away what others are at."""
+        self._vrestore_count += 1
+        if (self._vrestore_count - 1) % (interval or 1):
+            return
+        with (
+            suppress(stock.MutexHeld),
+            self.channel.conn_or_acquire() as client,
+            stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire),
+        ):
+            seconds, microseconds = client.time()
+            last = seconds + microseconds / 1e6 - self.visibility_timeout
+            index, part = self.unacked_index_key, {"offset": num and start, "num": num}
+            for tag in client.zrange(index, last, 0, desc=True, byscore=True, **part):
+                self.restore_by_tag(tag, client)
 
     def restore_unacked(self, client: Any = None) -> None:
         with self.channel.conn_or_acquire(client) as connected:
@@ -135,6 +156,15 @@ class QoS(stock.QoS):
             self.set_aside(tag.decode() if isinstance(tag, bytes) else tag, record, client)
             return None
         return payload, exchange or "", routing_key or ""
+
+    def _written(self, client: Any, tag: str | bytes, payload: Mapping[str, Any]) -> str | None:
+        """The message as it goes into a list; None when it is nested too deep for that here, and its record is set aside."""
+        try:
+            return str(dumps(payload))
+        except (TypeError, ValueError, RecursionError):
+            if (record := client.hget(self.unacked_key, tag)) is not None:
+                self.set_aside(tag.decode() if isinstance(tag, bytes) else tag, record, client)
+            return None
 
     def _forget(self, client: Any, tag: str | bytes) -> None:
         run(client, ACKNOWLEDGE, [self.unacked_key, self.unacked_index_key], tag)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, hints, ledger, record, stages, worker_rows
+from refnet.adapters.database import dead, dead_messages, hints, ledger, record, stages, worker_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.cluster_notes import ClusterNotes
@@ -17,6 +17,7 @@ from refnet.adapters.database.lock import shared_on_server, try_on_server
 from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace, vault_notes
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage
+from refnet.domain.dead_messages import DeadMessage, RefusedMessage
 from refnet.domain.jobs import DueJob, JobFate, JobState, Stage, Wave, choose_some
 from refnet.domain.papers import Direction
 from refnet.domain.workers import WorkerReport
@@ -120,7 +121,7 @@ class ClusterStore(ClusterNotes):
                 .select_from(crawl_papers)
                 .join(crawls, crawls.c.id == crawl_papers.c.crawl_id)
                 .where(
-                    crawls.c.key == stages.MANUAL,
+                    crawls.c.key == dead.MANUAL,
                     crawl_papers.c.paper_id == paper_id,
                     crawl_papers.c.missing.is_(True),
                 )
@@ -190,15 +191,46 @@ class ClusterStore(ClusterNotes):
             now = self._clock(connection)
             return ledger.free_expired(connection, now) + ledger.free_unleased(connection, now)
 
-    def free_owners(self, owners: Sequence[str]) -> int:
-        """Take back what these processes held, for they are gone."""
+    def free_owners(self, owners: Sequence[str], ended: str = "died") -> int:
+        """Take back what these processes held, for they are gone; `ended` says how, as in `reason_of_loss`."""
         with writing(self._engine) as connection:
-            return ledger.free_owners(connection, owners, self._clock(connection))
+            return ledger.free_owners(connection, owners, self._clock(connection), ended)
+
+    def give_back(self, owners: Sequence[str]) -> int:
+        """Take back what these processes held, uncharged: they were asked to end."""
+        with writing(self._engine) as connection:
+            return ledger.give_back(connection, owners, self._clock(connection))
 
     def owners(self) -> list[str]:
         """Who holds jobs at present."""
         with reading(self._engine) as connection:
             return worker_rows.owners(connection)
+
+    # Messages
+
+    def record_dead_message(self, refused: RefusedMessage) -> int:
+        """Add a message to the dead letters, or count it where it is one already; its id."""
+        with writing(self._engine) as connection:
+            return dead_messages.record(connection, refused, self._clock(connection))
+
+    def trim_dead_messages(self, most: int, most_bytes: int) -> int:
+        """Forget the oldest of the messages where there are too many, of those refused and of those that failed."""
+        with writing(self._engine) as connection:
+            return dead_messages.trim(connection, most, most_bytes)
+
+    @contextmanager
+    def taking_dead_message(self, identity: int) -> Iterator[DeadMessage | None]:
+        """A message that is no dead letter any more once the context has ended without an error; None for no such.
+
+        The failure that would keep its task from running is forgotten already before, for the worker may be quick.
+        """
+        with writing(self._engine) as connection:
+            if (found := dead_messages.get(connection, identity)) is not None:
+                dead_messages.forget_failure(connection, found)
+        with writing(self._engine) as connection:
+            found = dead_messages.get(connection, identity, lock=True)
+            yield found
+            dead_messages.purge(connection, [identity])
 
     # Hints
 

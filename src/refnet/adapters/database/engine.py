@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, StatementError
 
 from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailable
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
+#: Seconds for telling a server that nobody waits for a statement any more.
+CANCEL_SECONDS = 1.0
 #: The server, too, gives up a client that vanished (as above; its own default is two hours) or that was stopped
 #: in the middle of a transaction: with the session go its locks, for which all others may be waiting.
 _SESSION = (
@@ -76,7 +78,7 @@ def open_engine(url: URL) -> Engine:
     file = sqlite_file(url)
     if file is None:
         try:
-            return create_engine(
+            engine = create_engine(
                 url,
                 pool_pre_ping=True,
                 connect_args={
@@ -94,6 +96,8 @@ def open_engine(url: URL) -> Engine:
             raise ConfigurationError(
                 "DATABASE_URL names PostgreSQL, for which the extra 'cluster' is needed: pip install 'refnet[cluster]'."
             ) from error
+        event.listen(engine, "handle_error", _drop_interrupted)
+        return engine
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,6 +110,21 @@ def open_engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _drop_interrupted(context: ExceptionContext) -> None:
+    """A time limit may strike while the server is at a statement: the statement is to end, and with it its locks, and
+    nobody else is to get this connection.
+    """
+    if context.connection is None or isinstance(context.original_exception, context.dialect.loaded_dbapi.Error):
+        return
+    driver: Any = context.connection.connection.driver_connection
+    if driver.info.transaction_status.name != "ACTIVE":
+        return  # between two statements it can be rolled back
+    context.is_disconnect = True
+    context.invalidate_pool_on_disconnect = False
+    with suppress(context.dialect.loaded_dbapi.Error):
+        driver.cancel_safe(timeout=CANCEL_SECONDS)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -154,6 +173,12 @@ def translated(engine: Engine) -> Iterator[None]:
         if said is error:
             raise
         raise said from error
+    except StatementError as error:
+        # What struck while a statement was put together is none of the database's.
+        struck = error.orig or error
+        # Or it would be in its own chain: as the cause of the error in whose handling it is raised.
+        error.__cause__ = error.__context__ = None
+        raise struck from None
 
 
 def _translation(error: DBAPIError, engine: Engine) -> Exception:

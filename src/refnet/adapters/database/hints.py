@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from refnet.adapters.database.ledger import LONGEST_WAIT, due
+from refnet.adapters.database.ledger import LONGEST_WAIT, due, lock
 from refnet.adapters.database.schema import jobs, papers
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.priority import calculate_priority
@@ -38,6 +38,7 @@ def take_untold(connection: Connection, stage: Stage, now: float, most: int, tol
 
 def untell(connection: Connection, found: Sequence[DueJob]) -> None:
     """Nobody was told of these jobs after all."""
+    lock(connection, jobs.c.id.in_([job.id for job in found]))
     _tell(connection, found, None)
 
 

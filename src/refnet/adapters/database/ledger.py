@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
 from refnet.domain.crawl import Ask
 from refnet.domain.errors import LeaseLost
-from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave
+from refnet.domain.jobs import MOST_LOSSES, Job, JobState, Stage, Wave, reason_of_loss
 
 #: Due jobs looked at when a request is packed.
 LOOK_AT = 5_000
@@ -85,10 +85,16 @@ def claim(
         member = and_(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.paper_id == jobs.c.paper_id)
         query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
     else:
-        leads = [] if lead is None else [case((jobs.c.paper_id == lead, 0), else_=1)]
-        query = query.order_by(*leads, jobs.c.share.asc().nulls_last(), jobs.c.due_at, jobs.c.id)
-    query = query.where(due(stage, now)).limit(look_at).with_for_update(skip_locked=True, of=jobs)
-    wave = choose([_job(row) for row in connection.execute(query).mappings()])
+        query = query.order_by(jobs.c.share.asc().nulls_last(), jobs.c.due_at, jobs.c.id)
+    query = query.where(due(stage, now)).with_for_update(skip_locked=True, of=jobs)
+    seen: list[Job] = []
+    if crawl_id is None and lead is not None:
+        # By its key, so that one job costs no look at all that are due.
+        seen = _jobs(connection, query.where(jobs.c.paper_id == lead))
+        query = query.where(jobs.c.paper_id != lead)
+    if len(seen) < look_at:
+        seen += _jobs(connection, query.limit(look_at - len(seen)))
+    wave = choose(seen)
     if wave is None:
         return None
     # Counted before the work, so that a job which kills its process is counted, too; in company nobody knows which
@@ -147,7 +153,7 @@ def _has_come(time: ColumnElement[float], now: float) -> ColumnElement[bool]:
 
 def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
     """Hold a wave's jobs for `lease` more seconds. Raises LeaseLost when none of them is its own any more."""
-    _lock(connection, wave)
+    lock(connection, _held(wave))
     if not connection.execute(update(jobs).where(_held(wave)).values(lease_until=now + lease)).rowcount:
         raise LeaseLost("The lease of this request ran out, and its papers went to somebody else.")
 
@@ -158,7 +164,7 @@ def held(connection: Connection, wave: Wave) -> dict[str, Ask]:
     Lost ones are left out. Locks their rows.
     """
     # In the order in which `enqueue` takes them, so that the two never wait for each other.
-    mine = select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).order_by(jobs.c.paper_id).with_for_update()
+    mine = select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).order_by(in_order(connection)).with_for_update()
     rows = connection.execute(mine)
     return {row.paper_id: Ask(row.ask) for row in rows}
 
@@ -197,13 +203,15 @@ def release(
     share: int | None = None,
     faulted_at: int | None = None,
     charged: bool = False,
+    lost: bool = False,
     reason: str | None = None,
     hinted: bool = False,
 ) -> None:
     """Give a wave's jobs back to the queue, unfinished.
 
     `share` None leaves the jobs free to go with any others. An attempt counted at the claim is given back unless
-    `charged`. `hinted` says that a message will come for them when they are due.
+    `charged`; `lost` counts it among the losses, too. `hinted` says that a message will come for them when they are
+    due.
     """
     refund = 0 if charged or not wave.alone else 1
     values: dict[str, Any] = {
@@ -215,17 +223,19 @@ def release(
         "attempts": jobs.c.attempts - refund,
         "updated_at": now,
     }
+    if lost:
+        values["losses"] = jobs.c.losses + 1
     if reason is not None:
         values["reason"] = reason
     if faulted_at is not None:
         values.update(faults=jobs.c.faults + 1, faulted_at=faulted_at)
-    _lock(connection, wave)
+    lock(connection, _held(wave))
     connection.execute(update(jobs).where(_held(wave)).values(**values))
 
 
 def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None, now: float) -> None:
     """Make dead letters of the jobs that the wave still holds."""
-    _lock(connection, wave)
+    lock(connection, _held(wave))
     connection.execute(
         update(jobs)
         .where(_held(wave))
@@ -249,12 +259,30 @@ def free_all(connection: Connection, now: float) -> int:
     return _free(connection, jobs.c.owner.is_not(None), now)
 
 
-def free_owners(connection: Connection, owners: Sequence[str], now: float) -> int:
-    """Take back what these processes held, for they are gone."""
-    return _free(connection, jobs.c.owner.in_(owners), now)
+def free_owners(connection: Connection, owners: Sequence[str], now: float, ended: str = "died") -> int:
+    """Take back what these processes held, for they are gone; `ended` says how, as in `reason_of_loss`."""
+    return _free(connection, jobs.c.owner.in_(owners), now, ended)
 
 
-def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int:
+def give_back(connection: Connection, owners: Sequence[str], now: float) -> int:
+    """Take back what these processes held, for they were asked to end: nobody is charged, nothing is halved."""
+    theirs = and_(jobs.c.state == JobState.RUNNING, jobs.c.owner.in_(owners))
+    lock(connection, theirs)
+    result = connection.execute(
+        update(jobs)
+        .where(theirs)
+        .values(
+            state=JobState.QUEUED,
+            attempts=jobs.c.attempts - case((jobs.c.share == 1, 1), else_=0),
+            due_at=now,
+            updated_at=now,
+            **_UNHELD,
+        )
+    )
+    return result.rowcount
+
+
+def _free(connection: Connection, which: ColumnElement[bool], now: float, ended: str = "died") -> int:
     """Jobs of a lost wave may next be asked for in halves.
 
     One that ran alone is charged, and buried at the third time.
@@ -272,7 +300,11 @@ def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int
         .where(jobs.c.id.in_(ids))
         .values(
             state=case((given_up, JobState.DEAD.value), else_=JobState.QUEUED.value),
-            reason=case((given_up, f"Its process died {MOST_LOSSES} times while it ran alone."), else_=jobs.c.reason),
+            reason=case(
+                (given_up, reason_of_loss(ended, last=True)),
+                (alone, reason_of_loss(ended, last=False)),
+                else_=jobs.c.reason,
+            ),
             losses=losses,
             share=case((given_up, None), else_=(jobs.c.share + 1) // 2),
             due_at=now,
@@ -283,13 +315,25 @@ def _free(connection: Connection, which: ColumnElement[bool], now: float) -> int
     return result.rowcount
 
 
-def _lock(connection: Connection, wave: Wave) -> None:
-    """Lock the rows that the wave still holds, in the order in which everybody takes them."""
-    connection.execute(select(jobs.c.id).where(_held(wave)).order_by(jobs.c.paper_id).with_for_update()).all()
+def lock(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Lock rows in the order in which everybody takes them, so that no two wait for each other: within a stage that of
+    `enqueue`.
+    """
+    rows = select(jobs.c.id).where(which).order_by(jobs.c.stage, in_order(connection)).with_for_update(of=jobs)
+    connection.execute(rows).all()
+
+
+def in_order(connection: Connection) -> ColumnElement[str]:
+    """Papers as Python sorts them; a PostgreSQL server may sort text by the rules of a language."""
+    return jobs.c.paper_id.collate("C") if connection.dialect.name == "postgresql" else jobs.c.paper_id
 
 
 def _held(wave: Wave) -> ColumnElement[bool]:
     return and_(jobs.c.claim == wave.claim, jobs.c.state == JobState.RUNNING)
+
+
+def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
+    return [_job(row) for row in connection.execute(query).mappings()]
 
 
 def _job(row: Mapping[Any, Any]) -> Job:
@@ -302,6 +346,7 @@ def _job(row: Mapping[Any, Any]) -> Job:
         share=row["share"],
         faults=row["faults"],
         faulted_at=row["faulted_at"],
+        losses=row["losses"],
         citation_count=row["citation_count"],
         reference_count=row["reference_count"],
     )

@@ -20,6 +20,7 @@ from refnet.adapters.database.schema import (
     lists,
     merged,
     note_names,
+    paper_identifiers,
     papers,
     unmatched,
     vault_notes,
@@ -61,7 +62,12 @@ _LIST = "(paper_id, list) DO UPDATE SET " + ", ".join(
 )
 
 
-def write_details(connection: Connection, found: Iterable[Paper], now: float) -> None:
+def external_id(kind: str, value: str) -> str:
+    """How an external id stands in `paper_identifiers`; no kind of them tells upper from lower case."""
+    return f"{kind}:{value}".lower()
+
+
+def write_details(connection: Connection, found: Sequence[Paper], now: float) -> None:
     rows = {
         paper.paper_id: (
             paper.paper_id,
@@ -82,6 +88,8 @@ def write_details(connection: Connection, found: Iterable[Paper], now: float) ->
         for paper in found
     }
     upsert(connection, papers, _DETAILS, [rows[key] for key in sorted(rows)], _REPLACE_DETAILS)
+    told = {(external_id(kind, value), paper.paper_id) for paper in found for kind, value in paper.external_ids.items()}
+    upsert(connection, paper_identifiers, ("identifier", "paper_id"), sorted(told), "DO NOTHING")
 
 
 def write_lists(

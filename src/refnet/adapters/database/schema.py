@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -100,6 +101,17 @@ identifiers = Table(
     Column("paper_id", Text, nullable=False),
 )
 
+#: Where to find the papers that have, or once had, an external id: `kind:value`, kinds as in `papers.external_ids`, all
+#: in lower case.
+paper_identifiers = Table(
+    "paper_identifiers",
+    metadata,
+    Column("identifier", Text, nullable=False),
+    Column("paper_id", Text, nullable=False),
+    PrimaryKeyConstraint("identifier", "paper_id"),
+    sqlite_with_rowid=False,
+)
+
 crawls = Table(
     "crawls",
     metadata,
@@ -178,6 +190,8 @@ jobs = Table(
     UniqueConstraint("stage", "paper_id"),
     Index("jobs_due", "stage", "state", "due_at"),
     Index("jobs_claim", "claim"),
+    #: of running jobs, the few that somebody holds
+    Index("jobs_owner", "owner", postgresql_where=text("owner IS NOT NULL"), sqlite_where=text("owner IS NOT NULL")),
 )
 
 summaries = Table(
@@ -274,15 +288,18 @@ dead_messages = Table(
     Column("traceback", Text),
     #: as the broker had it, so that it can be sent again; null where it was too long to keep
     Column("message", LargeBinary),
+    #: its task's result is FAILURE on its account
+    Column("failed", Boolean, nullable=False),
     Column("times", Integer, nullable=False),
     Column("at", Double, nullable=False),
 )
 
-#: The last turn of each periodic task that was sent.
+#: The last turn of each periodic task that was taken.
 periodic = Table(
     "periodic",
     metadata,
     Column("name", Text, primary_key=True),
+    #: when it fell due, in milliseconds since 1970
     Column("slot", BigInteger, nullable=False),
     Column("updated_at", Double, nullable=False),
 )

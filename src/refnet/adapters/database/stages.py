@@ -14,6 +14,7 @@ from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.crawls import LEAF_DEPTH
 from refnet.adapters.database.crawls import advance as advance_collecting
+from refnet.adapters.database.dead import MANUAL
 from refnet.adapters.database.schema import (
     crawl_papers,
     crawl_seeds,
@@ -28,8 +29,6 @@ from refnet.domain.crawls import CrawlStage, CrawlState, NotesDue
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.papers import Direction
 
-#: The key of the crawl that papers fetched by hand belong to.
-MANUAL = "manual"
 #: A crawl of papers by hand has no limit but the numbers of the database.
 _NO_LIMIT = 2**31 - 1
 #: Ids in one statement.

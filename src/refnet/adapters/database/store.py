@@ -7,19 +7,40 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Connection, Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, ledger, record
+from refnet.adapters.database import dead, dead_messages, ledger, record
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.notes import NoteTables
-from refnet.adapters.database.schema import crawl_papers, crawls, identifiers, jobs, merged, pace, papers
+from refnet.adapters.database.schema import (
+    crawl_papers,
+    crawls,
+    identifiers,
+    jobs,
+    merged,
+    pace,
+    paper_identifiers,
+    papers,
+)
 from refnet.domain import outcome
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
+from refnet.domain.dead_messages import DeadMessage
 from refnet.domain.jobs import DeadLetter, Wave, choose
 from refnet.domain.outcome import Outcome
 from refnet.domain.paces import PaceState
 from refnet.domain.papers import Answer, Direction, Listing, Page
+
+#: Names among a paper's external ids, by what stands before such an id in a request.
+_EXTERNAL = {
+    "DOI": "DOI",
+    "ARXIV": "ArXiv",
+    "PMID": "PubMed",
+    "PMCID": "PubMedCentral",
+    "ACL": "ACL",
+    "MAG": "MAG",
+    "CORPUSID": "CorpusId",
+}
 
 
 class Store(NoteTables):
@@ -54,6 +75,29 @@ class Store(NoteTables):
             # A paper merged into another is that one, though what was known of it is still here.
             found |= {row[0]: row[1] for query in (asked, old) for row in connection.execute(query)}
             return found
+
+    def with_external_id(self, identifier: str) -> str | None:
+        """The collected paper that has an identifier, such as `DOI:10.1/x`, among the ids that its source tells of it.
+
+        One that was merged into another is that one.
+        """
+        prefix, _, value = identifier.partition(":")
+        if (name := _EXTERNAL.get(prefix.upper())) is None:
+            return None
+        key = record.external_id(name, value)
+        query = (
+            select(papers.c.external_ids, func.coalesce(merged.c.paper_id, papers.c.paper_id).label("present"))
+            .join(paper_identifiers, paper_identifiers.c.paper_id == papers.c.paper_id)
+            .outerjoin(merged, merged.c.old_id == papers.c.paper_id)
+            .where(paper_identifiers.c.identifier == key, papers.c.fetched_at.is_not(None))
+            .order_by(papers.c.paper_id)
+        )
+        with reading(self._engine) as connection:
+            for row in connection.execute(query):
+                # What the source has taken back since is still in the table.
+                if record.external_id(name, row.external_ids.get(name, "")) == key:
+                    return str(row.present)
+        return None
 
     def titles(self, paper_ids: Iterable[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -241,6 +285,8 @@ class Store(NoteTables):
             record.merge_papers(connection, renamed)
             record.mark_unknown(connection, unknown, wave.ask, now)
             ledger.settle(connection, wave, remaining, now)
+            if unknown:
+                dead.bury_unknown(connection, unknown, now)
 
     def record_page(self, wave: Wave, page: Page | None, limits: Limits) -> None:
         """Store one page of a list and settle its job; None where the source does not know the paper any more."""
@@ -279,6 +325,7 @@ class Store(NoteTables):
         share: int | None = None,
         faulted_at: int | None = None,
         charged: bool = False,
+        lost: bool = False,
         reason: str | None = None,
         hinted: bool = False,
     ) -> None:
@@ -293,6 +340,7 @@ class Store(NoteTables):
                 share=share,
                 faulted_at=faulted_at,
                 charged=charged,
+                lost=lost,
                 reason=reason,
                 hinted=hinted,
             )
@@ -315,6 +363,30 @@ class Store(NoteTables):
         """Forget dead jobs; returns the ids that were there."""
         with writing(self._engine) as connection:
             return dead.purge(connection, ids)
+
+    def dead_messages(self) -> list[DeadMessage]:
+        """Messages that workers refused, the oldest first, without what they hold."""
+        with reading(self._engine) as connection:
+            return dead_messages.find(connection)
+
+    def dead_message(self, identity: int) -> DeadMessage | None:
+        """One of them with all that is kept of it."""
+        with reading(self._engine) as connection:
+            return dead_messages.get(connection, identity)
+
+    def messages_refused_for(self, reasons: Sequence[str]) -> tuple[int, str]:
+        """How many there are with one of these reasons, and the queue of the last; it is empty where there are none."""
+        with reading(self._engine) as connection:
+            return dead_messages.refused_for(connection, reasons)
+
+    def dead_message_count(self) -> int:
+        with reading(self._engine) as connection:
+            return dead_messages.count(connection)
+
+    def purge_dead_messages(self, ids: Sequence[int]) -> list[DeadMessage]:
+        """Forget messages; returns those that were there."""
+        with writing(self._engine) as connection:
+            return dead_messages.purge(connection, ids)
 
     def paces(self) -> list[PaceState]:
         with reading(self._engine) as connection:

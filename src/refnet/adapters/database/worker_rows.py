@@ -8,7 +8,6 @@ from sqlalchemy import Connection, delete, select
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import jobs, workers
-from refnet.domain.jobs import JobState
 from refnet.domain.workers import WorkerReport
 
 #: Seconds after which a worker that was not seen is forgotten.
@@ -65,5 +64,6 @@ def read(connection: Connection, now: float) -> list[WorkerReport]:
 
 def owners(connection: Connection) -> list[str]:
     """Who holds jobs at present."""
-    query = select(jobs.c.owner).where(jobs.c.state == JobState.RUNNING, jobs.c.owner.is_not(None)).distinct()
+    # By their own index: a job that does not run has no owner.
+    query = select(jobs.c.owner).where(jobs.c.owner.is_not(None)).distinct()
     return sorted(owner for owner in connection.execute(query).scalars() if owner)

@@ -23,4 +23,14 @@ def _read() -> Connections:
         raise _Refused(str(error)) from error
 
 
-app = create_app(_read)
+def _keys() -> tuple[bytes, ...]:
+    from refnet.bootstrap.connections import keys
+    from refnet.settings import load_settings
+
+    try:
+        return keys(load_settings())
+    except ConfigurationError as error:
+        raise _Refused(str(error)) from error
+
+
+app = create_app(_read, _keys)

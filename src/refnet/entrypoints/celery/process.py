@@ -6,6 +6,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from billiard.common import terminate_handler_fired
 from celery.exceptions import SoftTimeLimitExceeded
 
 if TYPE_CHECKING:
@@ -36,4 +37,4 @@ def _cluster(pid: int) -> Cluster:
 @cache
 def _worker(pid: int) -> ClusterWorker:
     del pid
-    return cluster().worker((SoftTimeLimitExceeded,))
+    return cluster().worker((SoftTimeLimitExceeded,), terminate_handler_fired)

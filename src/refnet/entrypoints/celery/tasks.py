@@ -8,15 +8,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
-from refnet.adapters.celery_queue import hint_mark
-from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost, RefnetError, Stopped, TransientError
-from refnet.domain.jobs import MOST_ATTEMPTS, MOST_TRIES, Stage
+from refnet.adapters.celery_queue.once import OnceTask
+from refnet.domain.dead_messages import DeadMessage
+from refnet.domain.errors import (
+    ConfigurationError,
+    HeldElsewhere,
+    LeaseLost,
+    RefnetError,
+    Stopped,
+    StoreUnavailable,
+    TransientError,
+)
+from refnet.domain.jobs import MOST_ATTEMPTS, MOST_TRIES, DeadLetter, Stage
 from refnet.domain.workers import BY_STAGE
-from refnet.entrypoints.celery import process
+from refnet.entrypoints.celery import dead_letters, process
 from refnet.entrypoints.celery.application import app
 from refnet.entrypoints.celery.watch import install
 
@@ -32,12 +41,15 @@ LONGEST = 600
 TRIES = "refnet_tries"
 #: Papers that one call may name; the arguments of a task are one message.
 MOST_BY_HAND = 100_000
+#: Dead letters that are logged one by one.
+MOST_LOGGED = 20
 
 
-class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
+class StageTask(OnceTask):
     """A task of a stage: its limits are those of the worker table, whichever worker runs it."""
 
     abstract = True
+    Request = dead_letters.REQUEST
     stage: Stage
     #: Said in one line of the log; anything else is a bug, with its traceback.
     throws = (RefnetError,)
@@ -68,6 +80,9 @@ class StageTask(Task):  # type: ignore[type-arg,unused-ignore]
         finally:
             self.request.retries += 0 if counted else 1
         return retry
+
+    def put_off(self, error: StoreUnavailable) -> BaseException:
+        return self.again(error, counted=False)
 
 
 class CrawlerTask(StageTask):
@@ -106,9 +121,9 @@ def _task(celery: Celery, base: type[StageTask], name: str) -> Callable[[Callabl
 @_task(app, CrawlerTask, "crawler.tasks.fetch_paper_metadata")
 def fetch_paper_metadata(self: CrawlerTask, paper_id: str, depth: int = 0) -> dict[str, Any]:
     """Fetch a paper and what is due beside it; by hand, expand it while `depth` is less than MAX_DEPTH."""
-    if _is_hint(self, paper_id):
+    if self.is_hint:
         return _work(self, paper_id)
-    return _by_hand(self, lambda: {"paper_id": process.worker().fetch(paper_id, _depth(depth))})
+    return _by_hand(self, lambda: {"paper_id": process.worker().fetch(paper_id, _depth(depth), anew=_anew(self))})
 
 
 @_task(app, CrawlerTask, "crawler.tasks.batch_process_papers")
@@ -128,19 +143,19 @@ def batch_process_papers(self: CrawlerTask, paper_ids: list[str], depth: int | N
 @_task(app, SummarizerTask, "summarizer.tasks.summarize_pdf")
 def summarize_pdf(self: SummarizerTask, paper_id: str) -> dict[str, Any]:
     """Summarise a collected paper, and what is due beside it."""
-    if _is_hint(self, paper_id):
+    if self.is_hint:
         return _work(self, paper_id)
-    return _by_hand(self, lambda: {"paper_id": process.worker().summarize(paper_id)})
+    return _by_hand(self, lambda: {"paper_id": process.worker().summarize(paper_id, anew=_anew(self))})
 
 
 @_task(app, GeneratorTask, "generator.tasks.generate_markdown")
 def generate_markdown(self: GeneratorTask, paper_id: str) -> dict[str, Any]:
     """Write the note of a collected paper, and what is due beside it."""
-    if _is_hint(self, paper_id):
+    if self.is_hint:
         return _work(self, paper_id)
 
     def run() -> dict[str, Any]:
-        found, note = process.worker().generate(paper_id)
+        found, note = process.worker().generate(paper_id, anew=_anew(self))
         return {"paper_id": found, "note": note}
 
     return _by_hand(self, run)
@@ -157,12 +172,38 @@ def health_check(self: Any) -> dict[str, Any]:
 
 
 @app.task(name="process_failed_tasks")
-def process_failed_tasks() -> dict[str, Any]:
-    """Log the dead letters and count them."""
-    letters = process.cluster().store.dead_letters()
-    for letter in letters:
-        logger.warning("dead letter %d: %s %s: %s", letter.id, letter.stage, letter.paper_id, letter.reason)
-    return {"status": "success", "dead": len(letters)}
+def process_failed_tasks(requeue: bool = False, messages: bool = False) -> dict[str, Any]:
+    """Log the dead letters and count them by kind. `requeue` queues dead jobs again, `messages` sends messages again."""
+    from refnet.pipeline.dead_letters import SentAgain, kinds, send_again
+
+    cluster = process.cluster()
+    store = cluster.store
+    jobs, refused = store.dead_letters(), store.dead_messages()
+    letters: list[DeadLetter | DeadMessage] = [*jobs, *refused]
+    for job in jobs[:MOST_LOGGED]:
+        logger.warning("Dead letter %d: %s of %s: %s", job.id, job.stage, job.paper_id, job.reason)
+    for message in refused[: max(0, MOST_LOGGED - len(jobs))]:
+        logger.warning(
+            "Dead letter %d: message for %r in %s: %s", message.id, message.task, message.queue, message.reason
+        )
+    if len(letters) > MOST_LOGGED:
+        logger.warning("and %d more dead letters", len(letters) - MOST_LOGGED)
+    if letters:
+        logger.error("There are %d dead letters. See: refnet dead list", len(letters))
+    requeued = store.retry_dead([job.id for job in jobs]) if requeue else []
+    tried = send_again(store, cluster.dead_letters, refused) if messages else SentAgain()
+    for identity, why in list(tried.left.items())[:MOST_LOGGED]:
+        logger.warning("Dead letter %d was not sent again: %s", identity, why)
+    return {
+        "status": "success",
+        "dead": len(letters),
+        "jobs": len(jobs),
+        "messages": len(refused),
+        "kinds": kinds(letters),
+        "requeued": len(requeued),
+        "sent": len(tried.ids),
+        "not_sent": len(tried.left),
+    }
 
 
 def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
@@ -199,15 +240,9 @@ def _by_hand(task: StageTask, run: Callable[[], dict[str, Any]]) -> dict[str, An
         raise task.again(error, counted=False) from error
 
 
-def _is_hint(task: StageTask, paper_id: str) -> bool:
-    """Whether the ledger sent this. A mark of another key still is a hint, which can do no harm; but it is told."""
-    headers: dict[str, object] | None = task.request.headers
-    found = (headers or {}).get(hint_mark.HEADER)
-    if found is None:
-        return False
-    if not hint_mark.is_marked(process.cluster().keys, found, task.name, task.request.id, paper_id):
-        logger.warning("A hint carries the mark of another key: REFNET_SIGNING_KEYS must be the same on all machines.")
-    return True
+def _anew(task: StageTask) -> bool:
+    """Whether somebody asks just now: a task that comes again may have killed its process three times meanwhile."""
+    return not task.request.retries and not _tries(task.request.headers or {})
 
 
 def _tries(headers: dict[str, Any]) -> int:

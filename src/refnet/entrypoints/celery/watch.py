@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from amqp.exceptions import AMQPError
@@ -15,15 +16,22 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from refnet.adapters.celery_queue.publishing import refuse_compression
 from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue, depths
-from refnet.domain.errors import Busy, ConfigurationError, RefnetError
+from refnet.domain.errors import BrokerUnavailable, Busy, ConfigurationError, RefnetError
 from refnet.domain.workers import BY_QUEUE, VAULT_FAULT, WorkerReport, idle_reason
-from refnet.entrypoints.celery import process
+from refnet.entrypoints.celery import child, process
+from refnet.entrypoints.celery.dead_letters import REQUEST, DeadLetterSweep, Keeping
+from refnet.entrypoints.celery.draining import Draining, end_beat_once
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two sweeps, and between two canaries.
-SWEEP_EVERY, CANARY_EVERY = 5.0, 15.0
+SWEEP_EVERY, CANARY_EVERY = 5.0, 5.0
+#: Seconds until it is looked again whether a process that was killed is gone.
+STILL_DYING = 0.1
+#: Seconds that the main thread has for telling how a process ended that is gone; one of another worker nobody explains.
+EXPLAINED_WITHIN = 2.0
 #: Seconds after which results that have expired are removed.
 CLEAN_EVERY = 3_600.0
 #: The name of the message by which a worker tries its own queue; no task has it, and no child sees it.
@@ -93,6 +101,7 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
 
         try:
             cluster = process.cluster()
+            cluster.celery.amqp.signer  # noqa: B018 - not at the first message
             open_at_head(cluster.engine)
         except ConfigurationError as error:
             logger.critical("%s", error)
@@ -105,8 +114,9 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     def stop(self, worker: Any) -> None:
         del worker
         self._ended.set()
+        child.ends.wake()
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=1.0)
 
     terminate = stop
 
@@ -119,7 +129,7 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                     while not self._ended.is_set():
                         still_among()
                         watching.look()
-                        self._ended.wait(SWEEP_EVERY)
+                        self._see_to_the_lost(watching, time.monotonic() + SWEEP_EVERY)
                     store.forget_worker(worker.hostname)
             except Busy as error:
                 logger.critical("%s", error)
@@ -129,6 +139,13 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                 # The edge of a thread that must outlive whatever it meets.
                 logger.exception("A fault in refnet itself; the worker goes on")
             self._ended.wait(SWEEP_EVERY)
+
+    def _see_to_the_lost(self, watching: Watching, until: float) -> None:
+        """Until then, give away at once what lost processes of the pool held."""
+        pending = True
+        while not self._ended.is_set() and (left := until - time.monotonic()) > 0:
+            if child.ends.wait(min(left, STILL_DYING) if pending else left) or pending:
+                pending = watching.free_lost()
 
 
 class Watching:
@@ -141,24 +158,57 @@ class Watching:
         self._stages = [BY_QUEUE[queue].stage for queue in self._queues if queue in BY_QUEUE]
         output = str(self._cluster.own_output_dir()) if "generator" in self._queues else None
         self._report = WorkerReport(worker.hostname, os.getpid(), self._queues, output, 0, 0)
+        self._dead_letters = DeadLetterSweep(self._cluster)
+        #: processes that are gone and hold jobs, and since when that is known
+        self._gone: dict[int, float] = {}
         self._next_canary = 0.0
         self._next_cleanup = time.monotonic() + CLEAN_EVERY
 
     def look(self) -> None:
         """Raises what the store raises."""
-        from refnet.adapters.processes import process_lives, this_machine
-        from refnet.pipeline.sweep import free_dead, sweep
+        from refnet.pipeline.sweep import sweep
 
         cluster = self._cluster
         if time.monotonic() >= self._next_canary:
             self._next_canary = time.monotonic() + CANARY_EVERY
             self._send_canary()
-        free_dead(cluster.store, this_machine(), process_lives)
+        self.free_lost()
+        child.ends.forget()
         self._tell()
         if sweep(cluster.store, cluster.announcer, cluster.limits) and time.monotonic() >= self._next_cleanup:
             # Beat does so too, once a night; but beat may be away.
             self._next_cleanup = time.monotonic() + CLEAN_EVERY
             self._worker.app.backend.cleanup()
+        self._dead_letters.look()
+
+    def free_lost(self) -> bool:
+        """Take back what lost processes held, and tell workers of it; whether one of them is not quite gone yet, or it
+        is not known how it ended.
+
+        Raises what the store raises.
+        """
+        from refnet.adapters.processes import process_lives, this_machine
+        from refnet.pipeline.announce import announce
+        from refnet.pipeline.sweep import free_dead
+
+        cluster, known = self._cluster, child.ends.known()
+        unexplained: set[int] = set()
+
+        def lives(pid: int) -> bool:
+            if process_lives(pid):
+                return True
+            if pid in known or time.monotonic() - self._gone.setdefault(pid, time.monotonic()) >= EXPLAINED_WITHIN:
+                return False
+            unexplained.add(pid)
+            return True
+
+        freed = free_dead(cluster.store, this_machine(), lives, known)
+        self._gone = {pid: since for pid, since in self._gone.items() if pid in unexplained}
+        if freed:
+            with suppress(BrokerUnavailable):
+                for _half in range(2):  # to each of them one may go
+                    announce(cluster.store, cluster.announcer)
+        return bool(unexplained) or any(process_lives(pid) for pid in known)
 
     def _tell(self) -> None:
         report = self._report
@@ -204,10 +254,16 @@ class Watching:
 
 def install(app: Celery) -> None:
     """Add to an application what its workers need."""
-    app.steps["worker"].add(Watch)
-    app.steps["consumer"].add(Canary)
+    app.steps["worker"] |= {Watch, Draining}
+    app.steps["consumer"] |= {Canary, Keeping}
+    app.Task.Request = REQUEST
     signals.task_received.connect(pulse.received, weak=False)
+    signals.beat_init.connect(end_beat_once, weak=False)
     signals.worker_init.connect(_load_before_fork, weak=False)
+    signals.worker_init.connect(_refuse_compression, weak=False)
+    signals.worker_init.connect(child.remember_main, weak=False)
+    signals.worker_init.connect(child.tell_whether_confined, weak=False)
+    signals.worker_process_init.connect(child.confine, weak=False)
     signals.worker_before_create_process.connect(_freeze, weak=False)
 
 
@@ -217,6 +273,10 @@ def _load_before_fork(**_: object) -> None:
 
     import refnet.adapters.semantic_scholar
     import refnet.bootstrap.cluster  # noqa: F401
+
+
+def _refuse_compression(**_: object) -> None:
+    refuse_compression()
 
 
 def _freeze(**_: object) -> None:

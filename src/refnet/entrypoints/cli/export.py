@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, cast
+from zlib import crc32
 
 import typer
 
@@ -103,10 +105,14 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             with path.open("w", encoding="utf-8") as open_file:
                 yield open_file
             return
+        beginning = f".refnet-{crc32(path.name.encode(errors='surrogateescape')):08x}-"
+        _remove_strays(path.parent, beginning)
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".refnet-", suffix=".tmp", delete=False
+            "w", encoding="utf-8", dir=path.parent, prefix=beginning, suffix=".tmp", delete=False
         ) as file:
             temporary = Path(file.name)
+            with suppress(OSError):  # some network disks have no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield cast("TextIO", file)
         umask = os.umask(0)
         os.umask(umask)
@@ -122,3 +128,11 @@ def _replacing(path: Path) -> Iterator[TextIO]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _remove_strays(folder: Path, beginning: str) -> None:
+    """Remove what a killed export to the same file left behind; one that is at work holds a lock on its own."""
+    for stray in folder.glob(f"{beginning}*.tmp"):
+        with suppress(OSError), stray.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stray.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import traceback
 from typing import Annotated
@@ -13,7 +12,8 @@ import typer
 
 from refnet import __version__
 from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
-from refnet.entrypoints.cli import dead, demo, doctor, export, map_command, status, vault, worker
+from refnet.entrypoints.cli import dead, demo, doctor, export, keys, map_command, status, vault, worker
+from refnet.entrypoints.cli.ending import end_by_signals, end_undisturbed
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import close_all
 
@@ -40,6 +40,7 @@ app.add_typer(vault.app, name="vault")
 app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(keys.app, name="keys")
 app.add_typer(doctor.database, name="db")
 
 
@@ -63,11 +64,13 @@ def main() -> None:
     # Python has none where the caller closed them.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
-    # Asked to end by `kill`, a time limit or a closed terminal, give the papers back as after Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    end_by_signals(INTERRUPTED)
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before the command had begun, or after its end
+        code = INTERRUPTED
+    end_undisturbed()
+    sys.exit(code)
 
 
 def run(words: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 QUIET = 5.0
 #: Columns of a terminal that the longest usual figures of a line of progress take, and what stands before its bar.
 FIGURES, BEFORE_BAR = 62, 30
+_BEYOND_ASCII = re.compile(r"[^\n -~]+")
 
 
 def print_json(document: Any) -> None:
@@ -29,7 +31,15 @@ def json_text(document: Any, stream: TextIO, indent: int | None = None) -> str:
     """JSON that the stream's encoding can hold; half a surrogate, which none can, becomes a question mark."""
     plain_letters = (stream.encoding or "utf-8").lower().replace("-", "") != "utf8"
     text = json.dumps(document, ensure_ascii=plain_letters, indent=indent)
-    return text if plain_letters else text.encode(errors="replace").decode()
+    if plain_letters:
+        return text
+    return _BEYOND_ASCII.sub(_written_out, text.encode(errors="replace").decode())
+
+
+def _written_out(found: re.Match[str]) -> str:
+    """The same JSON, with what is not printed in numbers: JSON itself allows all but the first 32 characters."""
+    text = found[0]
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def say(line: str = "", *, indent: int = 2, whole: bool = False) -> None:

@@ -22,6 +22,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     app = opened()
     crawls = app.store.crawls()
     jobs = app.store.job_counts()
+    messages = app.store.dead_message_count()
     paces = app.store.paces()
     queues, workers, away = _cluster(app)
     if as_json:
@@ -62,7 +63,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
                 "rate": [
                     {"host": pace.host, "blocked_seconds": pace.blocked, "failures": pace.failures} for pace in paces
                 ],
-                "dead": sum(count for (_, state), count in jobs.items() if state == "dead"),
+                "dead": sum(count for (_, state), count in jobs.items() if state == "dead") + messages,
             }
         )
         return
@@ -79,6 +80,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
         )
     for (stage, state), count in sorted(jobs.items()):
         say(f"Jobs: {stage} {state} {count:,}")
+    if messages:
+        say(f"Messages that no worker could run: {messages:,}. See: refnet dead list")
     for queue, number in queues.items():
         say(f"Queue: {queue} {number:,} waiting")
     for worker in workers:

@@ -1,4 +1,4 @@
-"""Messages that no worker could run, and the last turn of each periodic task."""
+"""Messages that no worker could run, the last turn of each periodic task, and papers by their external ids."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("traceback", sa.Text()),
         sa.Column("message", sa.LargeBinary()),
+        sa.Column("failed", sa.Boolean(), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -32,3 +33,23 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_index(
+        "jobs_owner",
+        "jobs",
+        ["owner"],
+        postgresql_where=sa.text("owner IS NOT NULL"),
+        sqlite_where=sa.text("owner IS NOT NULL"),
+    )
+    op.create_table(
+        "paper_identifiers",
+        sa.Column("identifier", sa.Text(), nullable=False),
+        sa.Column("paper_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("identifier", "paper_id"),
+        sqlite_with_rowid=False,
+    )
+    fill = (
+        "INSERT INTO paper_identifiers (identifier, paper_id) SELECT DISTINCT lower(told.key || ':' || told.value), paper_id"
+        " FROM papers, json_each(papers.external_ids) told WHERE told.value IS NOT NULL"
+    )
+    on_server = op.get_bind().dialect.name == "postgresql"
+    op.execute(fill.replace("json_each(", "json_each_text(") if on_server else fill)

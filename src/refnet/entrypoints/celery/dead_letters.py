@@ -1,0 +1,163 @@
+"""What a worker does so that nothing fails unseen: messages that it refuses, and tasks that fail outside the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionWithTraceback
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import bootsteps
+
+from refnet.adapters.celery_queue.envelopes import refused, said
+from refnet.adapters.celery_queue.keeper import Keeper
+from refnet.adapters.celery_queue.signing import HINT
+from refnet.domain.dead_messages import RefusedMessage, storable
+from refnet.domain.errors import BrokerUnavailable, InvalidIdentifier, RefnetError
+from refnet.domain.identifiers import parse_seed
+from refnet.domain.jobs import JobState, Stage
+from refnet.domain.workers import TASKS
+from refnet.entrypoints.celery import child, process
+
+if TYPE_CHECKING:
+    from refnet.adapters.database.cluster import ClusterStore
+    from refnet.bootstrap.cluster import Cluster
+
+_log = logging.getLogger(__name__)
+
+#: What each task is in a worker's main process, by the name that Celery takes for it.
+REQUEST = f"{__name__}:Request"
+#: Seconds between two looks whether there are more dead letters than the broker should hold.
+TRIM_EVERY = 60.0
+#: Dead messages that the database keeps, and bytes of them; of what was refused, and again of what failed.
+MOST_LISTED, MOST_LISTED_BYTES = 10_000, 256 * 1024**2
+_STAGES = {task: stage for stage, task in TASKS.items()}
+
+
+def _keep(letter: RefusedMessage) -> int:
+    return process.cluster().store.record_dead_message(letter)
+
+
+#: The one of this process.
+keeper = Keeper(_keep)
+
+
+class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
+    """Lets the worker's consumer record what it refuses."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        consumer.keeper = keeper
+
+
+class Request(child.Request):
+    """A task in the main process, where its message is: the one of a task that failed is kept and goes to `dlq`.
+
+    Not that of a task whose job the ledger knows better: there the job is the dead letter, or comes again. Celery
+    acknowledges a task that came to its hard time limit, so that RabbitMQ would forget it; here it is rejected.
+    """
+
+    _reason: str | None = None
+    _trace: str | None = None
+    _timed_out = False
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        if not soft:
+            self._over(timeout)
+        super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        if isinstance(error, TimeLimitExceeded):
+            self._over(float(error.args[0]))
+        elif isinstance(error, WorkerLostError):
+            self._reason = f"Its process {child.how_it_ended(str(error))}."
+        else:
+            self._reason = said(error)
+            self._trace = None if isinstance(error, RefnetError) else str(exc_info.traceback)
+        return super().on_failure(exc_info, *args, **options)
+
+    def acknowledge(self) -> None:
+        if self._timed_out:
+            self.reject(requeue=False)
+        else:
+            super().acknowledge()
+
+    def reject(self, requeue: bool = False) -> None:
+        if not requeue and not self.acknowledged and self._reason is not None:
+            self._keep(self._reason)
+        super().reject(requeue)
+
+    def _over(self, timeout: float) -> None:
+        self._timed_out = True
+        self._reason = f"It took longer than {timeout:g} s (the hard time limit) and was killed."
+
+    def _keep(self, reason: str) -> None:
+        if HINT in (self.message.headers or {}):
+            return
+        letter = refused(self.message, reason, trace=self._trace, failed=True)
+        stage = _STAGES.get(self.name)
+        text = None if stage is None else _first(self.args, self.kwargs)
+        keeper.insist(lambda: _record(letter, stage, text))
+
+
+def _first(args: Any, kwargs: Any) -> str | None:
+    """The paper that a task of a stage is about, as its sender named it."""
+    if not args and "paper_id" not in (kwargs or {}):
+        return None
+    return str(args[0] if args else kwargs["paper_id"])[:500]
+
+
+def _record(letter: RefusedMessage, stage: Stage | None, text: str | None) -> None:
+    """Raises what the store raises."""
+    store = process.cluster().store
+    if stage is not None and text is not None:
+        text = storable(text)
+        ids = {text}
+        with suppress(InvalidIdentifier):
+            for identifier in map(str, parse_seed(text).identifiers[:1]):
+                ids |= {identifier, *store.known([identifier]).values()}
+        fates = [store.fate(stage, paper_id) for paper_id in sorted(ids)]
+        if any(fate is not None and fate.state is not JobState.DONE for fate in fates):
+            return
+    store.record_dead_message(letter)
+
+
+class DeadLetterSweep:
+    """Sees to the dead letters that the broker holds, one process at a time."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._next_trim = 0.0
+
+    def look(self) -> None:
+        """Make entries of what was set aside undecoded, and let go what is too much. Raises what the store raises."""
+        store, letters = self._cluster.store, self._cluster.dead_letters
+        with store.sweeping() as mine, suppress(BrokerUnavailable):
+            if not mine:
+                return
+            if due := time.monotonic() >= self._next_trim:
+                self._next_trim = time.monotonic() + TRIM_EVERY
+                _trim(store)
+            found = letters.unrecorded()
+            for letter in found:
+                store.record_dead_message(letter)
+            if found:
+                letters.recorded(found)
+            if due:
+                letters.trim()
+
+
+def _trim(store: ClusterStore) -> None:
+    if gone := store.trim_dead_messages(MOST_LISTED, MOST_LISTED_BYTES):
+        _log.warning(
+            "The database held more than %d dead messages, or more than %d MB of them: the oldest %d are forgotten.",
+            MOST_LISTED,
+            MOST_LISTED_BYTES // 1024**2,
+            gone,
+        )

@@ -1,0 +1,144 @@
+"""The application with papers that harm whoever works on them: `Lab.worker(…, app="tests.cluster.poison_tasks")`.
+
+The file `POISON` says which, as JSON: {"summarize": {"the paper's id": "segfault"}, "crawl": {…}}; it is read anew each
+time. `POISON_LIMITS` shortens the time limits of the tasks, in seconds: "1.5,2.5". Each act is a line of the file
+`POISON_LOG`. The fork bomb comes to `POISON_BOMB` processes: a machine that runs tests must outlive it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.semantic_scholar import SemanticScholar
+from refnet.celery import app
+from refnet.domain.crawl import Ask
+from refnet.domain.notes import Summary
+from refnet.domain.papers import Answer, Paper
+from refnet.entrypoints.celery import tasks
+
+__all__ = ["app"]
+
+#: Bytes that are taken, piece by piece.
+HUNGER, PIECE = 4 << 30, 16 << 20
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def leave() -> None:
+    os._exit(1)
+
+
+def leave_politely() -> None:
+    raise SystemExit(7)
+
+
+def allocate() -> None:
+    assert [bytes(PIECE) for _ in range(HUNGER // PIECE)]
+
+
+def eat() -> None:
+    """And use it all, which takes seconds."""
+    assert [b"\1" * PIECE for _ in range(HUNGER // PIECE)]
+
+
+def hang() -> None:
+    """And hear nothing of a time limit, as some libraries do."""
+    while True:
+        with suppress(Exception):
+            while True:
+                pass
+
+
+def dawdle() -> None:
+    while True:
+        pass
+
+
+def fork() -> None:
+    """Fork as often as there is a token left, and try on for ever, in every process that came of it."""
+    tokens, filling = os.pipe()
+    os.write(filling, b"." * int(os.environ["POISON_BOMB"]))
+    os.close(filling)
+    pause = threading.Event()
+    while True:
+        with suppress(Exception):
+            if os.read(tokens, 1):
+                os.fork()
+            else:
+                pause.wait(0.5)  # the system would say EAGAIN
+
+
+ACTS: dict[str, Callable[[], None]] = {
+    "segfault": segfault,
+    "exit": leave,
+    "sys.exit": leave_politely,
+    "memory": allocate,
+    "used memory": eat,
+    "loop": hang,
+    "slow loop": dawdle,
+    "forks": fork,
+}
+
+
+def act(stage: str, paper_ids: Sequence[str]) -> None:
+    poison: dict[str, str] = json.loads(Path(os.environ["POISON"]).read_text()).get(stage, {})
+    for paper_id in paper_ids:
+        if (kind := poison.get(paper_id)) is not None:
+            with Path(os.environ["POISON_LOG"]).open("a") as log:
+                log.write(f"{kind}\t{paper_id}\t{len(paper_ids)}\t{os.getpid()}\n")
+            ACTS[kind]()
+
+
+@app.task(base=tasks.CrawlerTask, name="poison.eat")  # type: ignore[untyped-decorator]
+def eat_outside_of_a_wave() -> None:
+    eat()
+
+
+@app.task(base=tasks.CrawlerTask, name="poison.leave_a_child", max_retries=0)  # type: ignore[untyped-decorator]
+def leave_a_child(path: str) -> None:
+    """Start a process that heeds nothing but SIGKILL, write down its id, and die."""
+    if os.fork() == 0:
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        Path(path).write_text(str(os.getpid()))
+        while True:
+            signal.pause()
+    while not Path(path).exists() or not Path(path).read_text():
+        pass
+    segfault()
+
+
+class PoisonedSource(SemanticScholar):
+    def fetch(self, ids: Sequence[str], ask: Ask) -> list[Answer | None]:
+        act("crawl", ids)
+        return super().fetch(ids, ask)
+
+
+class PoisonedSummarizer(AbstractSummarizer):
+    def summarize(self, paper: Paper) -> Summary | None:
+        act("summarize", [paper.paper_id])
+        return super().summarize(paper)
+
+
+def _poison() -> None:
+    import refnet.adapters.semantic_scholar
+    import refnet.bootstrap.cluster
+
+    refnet.adapters.semantic_scholar.SemanticScholar = PoisonedSource  # type: ignore[misc]
+    refnet.bootstrap.cluster.AbstractSummarizer = PoisonedSummarizer  # type: ignore[attr-defined]
+    soft, hard = map(float, os.environ["POISON_LIMITS"].split(","))
+    for task in (tasks.fetch_paper_metadata, tasks.summarize_pdf, tasks.generate_markdown):
+        task.soft_time_limit, task.time_limit, task.default_retry_delay = soft, hard, 0
+
+
+_poison()

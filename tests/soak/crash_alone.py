@@ -1,0 +1,188 @@
+"""Crash points of one process: a few commands that reach them, run undisturbed, and again with a crash at a point."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from alembic import command
+from alembic.config import Config
+
+from refnet.adapters.database import migrate
+from refnet.adapters.database.engine import database_url, open_engine
+from refnet.adapters.database.store import Store
+from refnet.demo.bundled import SEED, bundled_corpus
+from refnet.demo.server import StandIn
+from refnet.demo.switches import Switches
+from refnet.domain.crawls import CrawlState
+from tests.acceptance.command import Refnet, clean_environment, stamps, tree
+from tests.soak import crashing
+from tests.soak.forking import ForkingRefnet
+
+#: How a command ends at its crash point.
+CRASHED = 9
+_HOW = ("--depth", "1", "--limit", "40", "--vault", "vault")
+#: The main job; the same by the seed's title; one whose seed names nothing.
+MAP = ("map", SEED, *_HOW)
+BY_TITLE = ("map", "Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks", *_HOW)
+OF_NOTHING = ("map", "10.1000/names.nothing", "--vault", "other")
+EXPORT = ("export", "json", "--out", "network.json")
+#: A paper that fails whatever it is asked with.
+FAILING = "36d5a9b1865b79b227cd41c5194a0a70d0f7e0a0"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and the codes that it may end with: undisturbed, and when it is given again after a crash."""
+
+    words: tuple[str, ...]
+    code: int = 0
+    again: tuple[int, ...] = ()
+
+    def is_well(self, code: int, *, again: bool) -> bool:
+        return code == self.code or (again and code in self.again)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done, and how the source behaves meanwhile. `prepare` is given the user's folder and data folder."""
+
+    name: str
+    steps: tuple[Step, ...]
+    switches: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    prepare: Callable[[Refnet], None] = lambda _: None
+
+
+@dataclass
+class Outcome:
+    """What is there at the end, and what is not as it should be."""
+
+    papers: tuple[list[str], list[tuple[str, str]]] = field(default_factory=lambda: ([], []))
+    files: dict[str, bytes] = field(default_factory=dict)
+    jobs: Counter[str] = field(default_factory=Counter)
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    hit: bool = False
+    seconds: float = 0.0
+
+
+def _leave_a_stray(refnet: Refnet) -> None:
+    papers = refnet.folder / "vault" / "papers"
+    papers.mkdir(parents=True)
+    (papers / ".refnet-0011223344556677.tmp").write_text("a killed run's")
+
+
+def _leave_an_export(refnet: Refnet) -> None:
+    """What an export to the same file leaves when it is killed."""
+    (refnet.folder / f".refnet-{crc32(b'network.json'):08x}-killed.tmp").write_text("half a network")
+
+
+def _make_an_old_database(refnet: Refnet) -> None:
+    refnet.data.mkdir()
+    engine = open_engine(database_url(f"sqlite:///{refnet.database}"))
+    config = Config()
+    config.set_main_option("script_location", str(migrate._FOLDER))
+    config.attributes["engine"] = engine
+    command.upgrade(config, "0001")
+    engine.dispose()
+
+
+def scenarios() -> list[Scenario]:
+    """They reach all points of one process that a test can make it reach."""
+    waves = {"REFNET_BATCH_IDS": "10"}
+    troubled = {
+        "fail_ids": frozenset({FAILING}),
+        "fail_status": 500,
+        "max_bytes": 20_000,
+        "faults": 0.3,
+        "kinds": ("429",),
+    }
+    return [
+        Scenario("plain", (Step(MAP),), environment=waves),
+        Scenario("export", (Step(MAP), Step(EXPORT)), prepare=_leave_an_export),
+        Scenario("refused", (Step(OF_NOTHING, 2), Step(MAP)), environment=waves),
+        Scenario("stray", (Step(BY_TITLE),), prepare=_leave_a_stray),
+        Scenario("old", (Step(MAP),), prepare=_make_an_old_database),
+        Scenario("short lists", (Step(MAP),), {"max_citations": 15}),
+        Scenario("too large", (Step(MAP, 1),), {"max_bytes": 7_000}),
+        Scenario("troubled", (Step(MAP, 1), Step(("dead", "retry", "--all")), Step(MAP, 1)), troubled, waves),
+    ]
+
+
+@contextmanager
+def _user(folder: Path, scenario: Scenario) -> Iterator[tuple[Refnet, StandIn]]:
+    """A user of the scenario with nothing collected."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with StandIn(bundled_corpus(), Switches(**scenario.switches)) as stand_in:
+        settings = {"SEMANTIC_SCHOLAR_URL": stand_in.url, "SEMANTIC_SCHOLAR_RPS": "1000", **scenario.environment}
+        refnet = Refnet(folder, clean_environment(folder / "data", **settings))
+        scenario.prepare(refnet)
+        yield refnet, stand_in
+
+
+def run(
+    crashing_refnet: ForkingRefnet, points: Path, folder: Path, scenario: Scenario, point: str = "", nth: int = 1
+) -> Outcome:
+    """Do what the scenario says; the process that comes to `point` for the `nth` time dies there, once."""
+    began = time.monotonic()
+    outcome = Outcome()
+    with _user(folder, scenario) as (refnet, stand_in):
+        crashing.forget_seen(points)
+        crashing.disarm(points)
+        if point:
+            crashing.arm(points, point, nth=nth)
+        for step in scenario.steps:
+            ended = crashing_refnet(refnet, *step.words)
+            if crashed := ended.code == CRASHED:
+                ended = crashing_refnet(refnet, *step.words)
+            if not step.is_well(ended.code, again=crashed):
+                outcome.faults.append(f"{step.words[:2]} ended with {ended.code}: {ended.err[-500:]}")
+        outcome.hit = bool(point) and crashing.hit_by(points) is not None
+        crashing.disarm(points)
+        outcome.seen = crashing.seen(points)
+        _look(outcome, refnet)
+        before, asked = stamps(folder / "vault"), len(stand_in.log)
+        last = [step for step in scenario.steps if step.words[0] == "map"][-1]
+        again = crashing_refnet(refnet, *last.words)
+        if again.code != last.code:
+            outcome.faults.append(f"again it ended with {again.code}: {again.err[-500:]}")
+        if stamps(folder / "vault") != before:
+            outcome.faults.append("the rerun changed the vault")
+        if len(stand_in.log) != asked:
+            outcome.faults.append(f"the rerun asked {len(stand_in.log) - asked} times")
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _look(outcome: Outcome, refnet: Refnet) -> None:
+    """What is there, and that nothing is left to do."""
+    engine = open_engine(database_url(f"sqlite:///{refnet.database}"))
+    store = Store(engine)
+    crawls, counts = store.crawls(), store.job_counts()
+    outcome.papers = (store.collected(crawls[0].id), store.edges(crawls[0].id))
+    outcome.jobs = Counter({f"{stage} {state}": count for (stage, state), count in counts.items()})
+    outcome.faults += [f"left {job}" for job in outcome.jobs if job.endswith((" queued", " running"))]
+    outcome.faults += [f"crawl {crawl.state}" for crawl in crawls if crawl.state is not CrawlState.FINISHED]
+    engine.dispose()
+    outcome.files = {name: content for name, content in tree(refnet.folder).items() if not name.startswith("data/")}
+    outcome.faults += [f"stray {path.name}" for path in refnet.folder.rglob("*.tmp")]
+
+
+def differences(outcome: Outcome, expected: Outcome) -> list[str]:
+    """In words, what a disturbed run left otherwise than the undisturbed one; its own faults among it."""
+    found = list(outcome.faults)
+    if outcome.papers != expected.papers:
+        found.append("other papers or citations")
+    if outcome.jobs != expected.jobs:
+        found.append(f"jobs {dict(outcome.jobs)} instead of {dict(expected.jobs)}")
+    names = sorted(outcome.files.keys() | expected.files.keys())
+    return found + [f"{name} differs" for name in names if outcome.files.get(name) != expected.files.get(name)]

@@ -1,0 +1,318 @@
+"""Crash points of a cluster: a worker that is started again whenever it ends, and what people ask of it meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celery.result import AsyncResult
+from sqlalchemy import text
+
+from refnet.adapters.database.engine import writing
+from refnet.demo.bundled import bundled_corpus
+from refnet.demo.server import StandIn
+from refnet.demo.switches import Switches
+from refnet.pipeline.lease import LEASE
+from tests.acceptance.command import stamps, tree
+from tests.cluster.faults import Supervisor, holders
+from tests.cluster.lab import Lab, Worker, until
+from tests.cluster.one_lab import BATCH, FETCH, GENERATE, SUMMARIZE
+from tests.redis_server import RedisServer
+from tests.soak import crashing
+from tests.soak.crash_alone import CRASHED, FAILING, Outcome
+from tests.soak.forking import ForkingRefnet
+
+#: The main job, into the vault of the workers.
+MAP = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "40")
+FEW = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "2")
+_SEED = "7eda0c4e99c68e4f3cb00a14b4513a1d74fdabb2"
+_OTHER = "c6f4a7077ee9985435a00ff058b14feede567305"
+#: What a worker's main process sends to itself; see refnet.entrypoints.celery.watch.
+CANARY = "refnet.canary"
+#: A message that Redis can read, and kombu cannot.
+_UNREADABLE = {
+    "body": "",
+    "headers": {"__type__": "datetime", "__value__": 5},
+    "properties": {"delivery_tag": "unreadable", "delivery_info": {"exchange": "", "routing_key": "crawler"}},
+}
+#: Seconds for whatever follows a crash: a lease that runs out, a worker that starts.
+LONG = 180.0
+
+
+@dataclass
+class ClusterRig:
+    """A lab whose worker and commands reach their crash points, used for one run after another."""
+
+    lab: Lab
+    redis: RedisServer
+    crashing_refnet: ForkingRefnet
+    points: Path
+    #: where the stand-in of each run listens
+    port: int
+    stand_in: StandIn = field(init=False)
+    supervisor: Supervisor | None = None
+    #: whether the whole worker dies in this run
+    killed: bool = False
+    codes: list[str] = field(default_factory=list)
+
+    def start(self) -> Worker:
+        return self.lab.worker(name="worker", wait=False, app="tests.soak.crashing_app")
+
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        try:
+            with Supervisor([self.start]) as self.supervisor:
+                self.until_ready()
+                yield
+        finally:
+            for worker in self.lab.workers:
+                worker.kill()
+
+    @property
+    def worker(self) -> Worker:
+        assert self.supervisor is not None
+        return self.supervisor.workers[0]
+
+    def restart(self) -> None:
+        """End the worker, with what its processes remember; another one starts."""
+        old = self.worker
+        old.kill()
+        until(lambda: self.worker is not old, LONG, "another worker")
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        until(lambda: "ready." in self.worker.text and not self.worker.is_over, LONG, "the worker to be ready")
+
+    def reset(self) -> None:
+        """Nothing collected, nothing written, nothing on its way."""
+        self.until_ready()
+        kept = ("alembic_version", "workers")
+        rows = self.lab.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = ", ".join(f'"{row.tablename}"' for row in rows if row.tablename not in kept)
+        with writing(self.lab.engine) as connection:
+            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        for folder in self.lab.vault.glob("*"):
+            shutil.rmtree(folder)
+        with self.redis.client() as redis:
+            redis.delete("unacked", "unacked_index")
+        crashing.forget_seen(self.points)
+
+    def command(self, *words: str, codes: tuple[int, ...] = (0,)) -> None:
+        """A command that has to end well; given again where it crashed."""
+        ended = self.crashing_refnet(self.lab.refnet, *words)
+        if ended.code == CRASHED:
+            ended = self.crashing_refnet(self.lab.refnet, *words)
+        if ended.code not in codes:
+            self.codes.append(f"{words[:2]} ended with {ended.code}: {ended.err[-500:]}")
+
+    def ask(self, *tasks: tuple[str, object]) -> None:
+        """Tasks by hand, and their ends."""
+        with self.lab.app() as app:
+            sent = [app.send_task(name, [argument]).id for name, argument in tasks]
+            for task_id in sent:
+                AsyncResult(task_id, app=app).get(timeout=LONG, propagate=False, interval=0.05)
+
+    def dead(self) -> list[str]:
+        """The dead letters, by their ids."""
+        ended = self.crashing_refnet(self.lab.refnet, "dead", "list", "--json")
+        return [str(letter["id"]) for letter in ended.json]
+
+    def left(self) -> list[str]:
+        """What is left to do: jobs, messages that wait, and those recorded as taken.
+
+        Dead letters stay where they are, and so does what a killed worker had taken, until the visibility timeout: the
+        ledger does without.
+        """
+        rows = self.lab.query("SELECT stage, state, paper_id FROM jobs WHERE state IN ('queued', 'running')")
+        found = [f"{row.stage} {row.state} {row.paper_id}" for row in rows]
+        with self.redis.client() as redis:
+            found += [
+                f"{redis.llen(key)} in {key.decode()}"
+                for key in redis.keys("*")
+                if redis.type(key) == b"list" and b"canary" not in key and not key.startswith(b"dlq")
+            ]
+            found += [
+                f"unacked {record[:300]!r}" for record in redis.hvals("unacked") if b"refnet.canary" not in record
+            ]
+        return found
+
+
+def _waits(record: bytes) -> bool:
+    """Whether a message is there for good reason: a worker keeps it until its time has come, or it is a canary."""
+    headers = json.loads(record)[0]["headers"]
+    return headers.get("task") == CANARY or headers.get("eta") is not None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked of a cluster; `check` are the words of a command that changes nothing any more at the end."""
+
+    name: str
+    act: Callable[[ClusterRig], None]
+    check: tuple[str, ...] | None = MAP
+    switches: dict[str, object] = field(default_factory=dict)
+    code: int = 0
+    #: whether a worker is ended by force in it
+    kills: bool = False
+
+
+def _map(rig: ClusterRig) -> None:
+    rig.command(*MAP)
+
+
+def _write(rig: ClusterRig) -> None:
+    rig.command(*MAP)
+    rig.command("vault", "write")
+
+
+def _by_hand(rig: ClusterRig) -> None:
+    rig.ask((FETCH, _SEED))
+    rig.ask((SUMMARIZE, _SEED), (GENERATE, _SEED), (BATCH, [_OTHER]))
+    rig.ask((SUMMARIZE, "DOI:10.1000/not.collected"), (FETCH, "no identifier at all"))
+    until(lambda: not rig.lab.query("SELECT 1 FROM jobs WHERE state IN ('queued', 'running')"), LONG, "the jobs' end")
+    ids = [str(row.id) for row in rig.lab.query("SELECT id FROM jobs WHERE state = 'dead' ORDER BY id")]
+    rig.command("dead", "purge", *ids, codes=(0, 2))
+
+
+def _troubled(rig: ClusterRig) -> None:
+    rig.command(*MAP, codes=(1,))
+    rig.command("dead", "retry", "--all")
+    rig.command(*MAP, codes=(1,))
+
+
+def _refused(rig: ClusterRig) -> None:
+    """A message for a task that there is not, and two that are no messages: all end among the dead letters."""
+    rig.command(*MAP)
+    with rig.lab.app() as app:
+        app.send_task("no.such.task", queue="crawler")
+    with rig.redis.client() as redis:
+        redis.lpush("crawler", "no message", json.dumps(_UNREADABLE))
+    until(lambda: len(rig.dead()) == 3, LONG, "three dead letters")
+    rig.command("dead", "retry", "--all", codes=(1,))  # two cannot be sent
+    until(lambda: len(rig.dead()) == 3, LONG, "all to be dead again")
+    rig.command("dead", "purge", *rig.dead(), codes=(0, 2))
+
+
+def _lost(rig: ClusterRig) -> None:
+    """A child is killed at work, and what it held is taken back."""
+    with ThreadPoolExecutor(1) as pool:
+        mapping = pool.submit(rig.command, *MAP)
+        held = until(lambda: holders(rig.lab), LONG, "somebody at work")
+        for pid in held:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        mapping.result()
+
+
+def _slow(rig: ClusterRig) -> None:
+    """A request that takes longer than a lease is renewed."""
+    rig.command(*FEW)
+
+
+def _new_key(rig: ClusterRig) -> None:
+    """A worker that starts where there is no signing key yet."""
+    for file in Path(rig.lab.environment["REFNET_DATA_DIR"]).glob("signing*"):
+        file.unlink()
+    _stop(rig)
+    rig.command(*MAP)
+
+
+def _too_large(rig: ClusterRig) -> None:
+    rig.command(*MAP, codes=(1,))
+
+
+def _stop(rig: ClusterRig) -> None:
+    rig.command(*MAP)
+    old = rig.worker
+    old.stop(LONG)
+    until(lambda: rig.worker is not old, LONG, "another worker")
+    rig.until_ready()
+
+
+def scenarios() -> list[Scenario]:
+    troubled = {"fail_ids": frozenset({FAILING}), "fail_status": 500, "faults": 0.2, "kinds": ("429",)}
+    return [
+        Scenario("map", _map),
+        Scenario("write", _write),
+        Scenario("by hand", _by_hand, check=None),
+        Scenario("short lists", _map, switches={"max_citations": 15}),
+        Scenario("too large", _too_large, switches={"max_bytes": 7_000}, code=1),
+        Scenario("troubled", _troubled, switches=troubled, code=1),
+        Scenario("stop", _stop),
+        Scenario("refused", _refused),
+        Scenario("lost", _lost, switches={"latency": 1.0}),
+        Scenario("new key", _new_key),
+        Scenario("slow", _slow, check=FEW, switches={"latency": LEASE / 3 + 2}),
+    ]
+
+
+def run(rig: ClusterRig, scenario: Scenario, point: str | None = None, role: str = "", how: str = "") -> Outcome:
+    """Do what the scenario says; the process of that role that comes to `point` first dies there, once.
+
+    Where nobody came there, once more with a new worker: some things a process does every few minutes only.
+    """
+    outcome = _try(rig, scenario, point, role, how)
+    if point is None or outcome.hit or outcome.faults:
+        return outcome
+    rig.restart()
+    return _try(rig, scenario, point, role, how)
+
+
+def _try(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how: str) -> Outcome:
+    rig.killed = how == crashing.TOGETHER or scenario.kills
+    rig.reset()
+    rig.codes.clear()
+    with StandIn(bundled_corpus(), Switches(**scenario.switches), port=rig.port) as rig.stand_in:  # type: ignore[arg-type]
+        return _run(rig, scenario, point, role, how)
+
+
+def _run(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how: str) -> Outcome:
+    began, outcome = time.monotonic(), Outcome()
+    if point is not None:
+        crashing.arm(rig.points, point, role=role, how=how)
+    scenario.act(rig)
+    rig.until_ready()
+    try:
+        until(lambda: not rig.left(), LONG, "quiet")
+    except AssertionError:
+        outcome.faults.append(f"not quiet after {LONG:g} s: {rig.left()}")
+    outcome.hit = point is not None and crashing.hit_by(rig.points) is not None
+    crashing.disarm(rig.points)
+    outcome.seen = crashing.seen(rig.points)
+    outcome.faults += rig.codes
+    _look(outcome, rig, scenario)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _look(outcome: Outcome, rig: ClusterRig, scenario: Scenario) -> None:
+    store = rig.lab.store
+    if scenario.check is not None:
+        crawl_id = store.crawls()[0].id
+        outcome.papers = (store.collected(crawl_id), store.edges(crawl_id))
+    outcome.files = tree(rig.lab.vault)
+    rows = rig.lab.query("SELECT stage, state, count(*) AS number FROM jobs GROUP BY stage, state ORDER BY 1, 2")
+    outcome.jobs = Counter({f"{row.stage} {row.state}": row.number for row in rows})
+    names = [row.name for row in rig.lab.query("SELECT name FROM note_names")]
+    if len(names) != len(set(names)) or len(outcome.files) < len(names):
+        outcome.faults.append(f"{len(names)} names, {len(outcome.files)} files")
+    outcome.faults += [f"stray {name}" for name in outcome.files if name.endswith(".tmp")]
+    if scenario.check is None:
+        return
+    before, asked = stamps(rig.lab.vault), len(rig.stand_in.log)
+    again = rig.crashing_refnet(rig.lab.refnet, *scenario.check)
+    if again.code != scenario.code:
+        outcome.faults.append(f"again it ended with {again.code}: {again.err[-500:]}")
+    if stamps(rig.lab.vault) != before:
+        outcome.faults.append("the rerun changed the vault")
+    if len(rig.stand_in.log) != asked:
+        outcome.faults.append(f"the rerun asked {len(rig.stand_in.log) - asked} times")
