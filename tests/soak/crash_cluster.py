@@ -21,6 +21,7 @@ from refnet.adapters.database.engine import writing
 from refnet.demo.bundled import bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
+from refnet.domain.errors import StoreUnavailable
 from refnet.pipeline.lease import LEASE
 from tests.acceptance.command import stamps, tree
 from tests.cluster.faults import Supervisor, holders
@@ -97,16 +98,24 @@ class ClusterRig:
     def reset(self) -> None:
         """Nothing collected, nothing written, nothing on its way."""
         self.until_ready()
-        kept = ("alembic_version", "workers")
-        rows = self.lab.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = ", ".join(f'"{row.tablename}"' for row in rows if row.tablename not in kept)
-        with writing(self.lab.engine) as connection:
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        until(self._truncate, LONG, "empty tables")
         for folder in self.lab.vault.glob("*"):
             shutil.rmtree(folder)
         with self.redis.client() as redis:
             redis.delete("unacked", "unacked_index")
         crashing.forget_seen(self.points)
+
+    def _truncate(self) -> bool:
+        """Whether it could be done: the worker looks at its tables meanwhile, and the two may stand in each other's way."""
+        kept = ("alembic_version", "workers")
+        rows = self.lab.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = ", ".join(f'"{row.tablename}"' for row in rows if row.tablename not in kept)
+        try:
+            with writing(self.lab.engine) as connection:
+                connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        except StoreUnavailable:
+            return False
+        return True
 
     def command(self, *words: str, codes: tuple[int, ...] = (0,)) -> None:
         """A command that has to end well; given again where it crashed."""
