@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -63,8 +64,6 @@ class ClusterRig:
     port: int
     stand_in: StandIn = field(init=False)
     supervisor: Supervisor | None = None
-    #: whether the whole worker dies in this run
-    killed: bool = False
     codes: list[str] = field(default_factory=list)
 
     def start(self) -> Worker:
@@ -137,11 +136,20 @@ class ClusterRig:
         ended = self.crashing_refnet(self.lab.refnet, "dead", "list", "--json")
         return [str(letter["id"]) for letter in ended.json]
 
+    def let_time_pass(self, over: threading.Event) -> None:
+        """After the crash, make old what the killed worker had taken, for the visibility timeout is half an hour."""
+        while crashing.hit_by(self.points) is None:
+            if over.wait(0.05):
+                return
+        self.until_ready()
+        with self.redis.client() as redis:
+            for tag in redis.zrange("unacked_index", 0, -1):
+                redis.zadd("unacked_index", {tag: 1.0}, xx=True)
+
     def left(self) -> list[str]:
         """What is left to do: jobs, messages that wait, and those recorded as taken.
 
-        Dead letters stay where they are, and so does what a killed worker had taken, until the visibility timeout: the
-        ledger does without.
+        Dead letters stay where they are.
         """
         rows = self.lab.query("SELECT stage, state, paper_id FROM jobs WHERE state IN ('queued', 'running')")
         found = [f"{row.stage} {row.state} {row.paper_id}" for row in rows]
@@ -152,8 +160,7 @@ class ClusterRig:
                 for key in redis.keys("*")
                 if redis.type(key) == b"list" and b"canary" not in key and not key.startswith(b"dlq")
             ]
-            if not self.killed:
-                found += [f"unacked {one[:300]!r}" for one in redis.hvals("unacked") if not _waits(one)]
+            found += [f"unacked {one[:300]!r}" for one in redis.hvals("unacked") if not _waits(one)]
         return found
 
 
@@ -172,10 +179,6 @@ class Scenario:
     check: tuple[str, ...] | None = MAP
     switches: dict[str, object] = field(default_factory=dict)
     code: int = 0
-    #: whether a worker is ended by force in it
-    kills: bool = False
-    #: whether it waits for messages of its own: what a killed worker had taken comes again after half an hour only
-    by_hand: bool = False
 
 
 def _map(rig: ClusterRig) -> None:
@@ -256,7 +259,7 @@ def scenarios() -> list[Scenario]:
     return [
         Scenario("map", _map),
         Scenario("write", _write),
-        Scenario("by hand", _by_hand, check=None, by_hand=True),
+        Scenario("by hand", _by_hand, check=None),
         Scenario("short lists", _map, switches={"max_citations": 15}),
         Scenario("too large", _too_large, switches={"max_bytes": 7_000}, code=1),
         Scenario("troubled", _troubled, switches=troubled, code=1),
@@ -284,7 +287,6 @@ def run(rig: ClusterRig, scenario: Scenario, point: str | None = None, role: str
 
 
 def _try(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how: str) -> Outcome:
-    rig.killed = how == crashing.TOGETHER or scenario.kills
     rig.reset()
     rig.codes.clear()
     with StandIn(bundled_corpus(), Switches(**scenario.switches), port=rig.port) as rig.stand_in:  # type: ignore[arg-type]
@@ -295,7 +297,14 @@ def _run(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how:
     began, outcome = time.monotonic(), Outcome()
     if point is not None:
         crashing.arm(rig.points, point, role=role, how=how)
-    scenario.act(rig)
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        passing = pool.submit(rig.let_time_pass, over)
+        try:
+            scenario.act(rig)
+        finally:
+            over.set()
+        passing.result()
     rig.until_ready()
     try:
         until(lambda: not rig.left(), LONG, "quiet")
