@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
-from refnet.adapters.database.pace import LONGEST, LONGEST_ASKED, MARGIN, WIDEST, DatabasePace
+from refnet.adapters.database.pace import LONGEST, LONGEST_ASKED, MARGIN, SLACK, WIDEST, DatabasePace
 from refnet.domain.errors import RateLimited, SourceUnavailable, TransientError
 
 DOWN = SourceUnavailable("502")
@@ -84,7 +84,73 @@ def test_starts_are_spaced_by_the_interval_and_a_margin(engine: Engine, clock: C
 def test_time_that_went_by_is_not_saved_up(pace: DatabasePace, clock: Clock) -> None:
     clock.now += 3_600
     assert wait_for(pace, clock) == 0.0
-    assert wait_for(pace, clock) == pytest.approx(MARGIN)
+    assert sum(wait_for(pace, clock) for _ in range(3)) == pytest.approx(3 * MARGIN - SLACK)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 5.0])
+def test_a_start_that_came_a_little_late_does_not_put_off_the_next(engine: Engine, clock: Clock, rate: float) -> None:
+    pace = pace_of(engine, clock, rate)
+    wait_for(pace, clock)
+    clock.now += MARGIN / rate + 0.01
+    assert wait_for(pace, clock) == 0.0
+    assert wait_for(pace, clock) == pytest.approx(MARGIN / rate - 0.01)
+
+
+class Stalling(Clock):
+    """Everything stops for a moment, some times, just as a start is taken."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def __call__(self, connection: Connection) -> float:
+        now = super().__call__(connection)
+        if self.times:
+            self.times -= 1
+            threading.Event().wait(3 * SLACK)
+            self.now += 3 * SLACK
+        return now
+
+
+def row(engine: Engine) -> tuple[float, int]:
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT next_at, starts FROM pace")).one()
+    return found.next_at, found.starts
+
+
+def test_a_start_held_up_after_it_was_taken_puts_off_the_next(engine: Engine) -> None:
+    clock = Stalling(0)
+    pace = pace_of(engine, clock)
+    wait_for(pace, clock)
+    clock.now += MARGIN
+    clock.times = 1
+    pace.start()
+    next_at, starts = row(engine)
+    assert next_at - clock.now == pytest.approx(MARGIN)
+    assert starts == 2
+
+
+def test_a_start_held_up_until_another_was_taken_waits_for_its_turn(engine: Engine) -> None:
+    clock = Stalling(0)
+    slow, quick = pace_of(engine, clock), pace_of(engine, clock)
+    wait_for(quick, clock)
+    clock.now += MARGIN
+    _, mine = slow._take(0.0)
+    clock.now += MARGIN
+    assert quick.reserve() == 0.0
+    assert slow._take(mine)[0] == pytest.approx(MARGIN)
+    assert row(engine)[1] == 3
+
+
+def test_where_every_start_is_held_up_they_are_made_at_last(engine: Engine) -> None:
+    clock = Stalling(0)
+    pace = pace_of(engine, clock)
+    wait_for(pace, clock)
+    clock.now += MARGIN
+    clock.times = 1_000
+    pace.start()
+    assert 1_000 - clock.times < 6
+    assert row(engine)[1] == 2
 
 
 def test_hosts_do_not_wait_for_each_other(engine: Engine, clock: Clock) -> None:
@@ -187,7 +253,7 @@ def test_without_a_key_the_pace_widens_at_each_429_and_narrows_slowly(engine: En
 
     def interval() -> float:
         clock.now += 10_000
-        wait_for(pace, clock)
+        wait_for(pace, clock), wait_for(pace, clock)  # after the second, nothing is made good any more
         return wait_for(pace, clock) / MARGIN
 
     widened = []
@@ -208,7 +274,7 @@ def test_without_a_key_the_pace_widens_at_each_429_and_narrows_slowly(engine: En
 def test_with_a_key_the_pace_stays_what_was_set(pace: DatabasePace, clock: Clock) -> None:
     pace.failed(LIMITED)
     clock.now += 10_000
-    wait_for(pace, clock)
+    wait_for(pace, clock), wait_for(pace, clock)
     assert wait_for(pace, clock) == pytest.approx(MARGIN)
 
 

@@ -16,8 +16,8 @@ from tests.cluster.lab import Lab
 from tests.soak.history import forged, history
 from tests.soak.source import Source
 
-#: A second, less what one start may come late because the machine stalls; the pace leaves as much room by itself.
-SECOND = 0.95
+#: The stretch of time, in seconds, in which requests are counted.
+SECOND = 1.0
 #: Complaints of one kind that are told one by one.
 _MOST = 3
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +21,11 @@ from refnet.domain.errors import RateLimited, TransientError
 LONGEST = 64
 #: Longest that a host is believed when it asks to be left alone, in seconds.
 LONGEST_ASKED = 3_600.0
-#: Share by which starts are spaced wider than asked, since a start reaches the server early or late by the network's
-#: whim.
-MARGIN = 1.05
+#: Share by which starts are spaced wider than asked. Hosts count requests by the second: of each second, or of each
+#: interval where that is longer, a third of the share beyond it may be made good after a late start (`SLACK`), by as
+#: much a start may come late (`LATE`), and the rest is for the network's whim.
+MARGIN = 1.06
+SLACK = LATE = (MARGIN - 1) / 3
 #: Widest that the pace stretches by itself without a key.
 WIDEST = 10.0
 
@@ -49,6 +53,7 @@ class DatabasePace:
         self._engine = engine
         self._host = host
         self._interval = MARGIN / rate
+        self._second = max(1.0, 1.0 / rate)
         self._adaptive = adaptive
         self._waiting = waiting
         self._longest = longest
@@ -58,24 +63,37 @@ class DatabasePace:
     def start(self) -> None:
         # Another process may have been asked to leave the host alone while this one slept, so look again before
         # going.
-        waited = 0.0
-        while (wait := self.reserve()) > 0:
-            waited += wait
-            if self._longest is not None and waited > self._longest:
-                raise RateLimited(f"{self._host} is left alone for {wait:.0f} s more.", retry_after=wait)
-            if self._waiting is not None:
-                self._waiting(wait)
-            # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
-            threading.Event().wait(wait)
+        waited, late, mine = 0.0, LATE * self._second, math.nan
+        while True:
+            looked = time.monotonic()
+            wait, mine = self._take(mine)
+            if wait > 0:
+                waited += wait
+                if self._longest is not None and waited > self._longest:
+                    raise RateLimited(f"{self._host} is left alone for {wait:.0f} s more.", retry_after=wait)
+                if self._waiting is not None:
+                    self._waiting(wait)
+                # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
+                threading.Event().wait(wait)
+            elif time.monotonic() - looked <= late:
+                return
+            else:
+                # The start was held up after it was taken, and would come close to the next: it is taken anew. Where
+                # all is slow it has to go at last.
+                late *= 2
 
     def reserve(self) -> float:
         """0 when a request may start now, and the start is taken; else the seconds after which to ask again.
 
         A host never seen waits one interval first: what other processes did before the row was lost is not known.
         """
+        return self._take(math.nan)[0]
+
+    def _take(self, mine: float) -> tuple[float, float]:
+        """As `reserve`, with what names the start: as `mine` it is taken anew, later, unless another came after it."""
         with writing(self._engine) as connection:
-            now = self._clock(connection)
             row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            now = self._clock(connection)
             if row is None:
                 upsert(
                     connection,
@@ -84,19 +102,23 @@ class DatabasePace:
                     [(self._host, now + self._interval, 0.0, 0, 0, 1.0, 0)],
                     "DO NOTHING",
                 )
-                return self._interval
+                return self._interval, mine
             interval = self._interval * row.stretch
             next_at, blocked_until = float(row.next_at), float(row.blocked_until)
+            again = next_at == mine
             set_back = next_at - now - self._interval * WIDEST
             if set_back > 0:
                 # No start is ever put off so long: the clock was set back, and the times kept go back with it.
                 next_at, blocked_until = now + interval, blocked_until - set_back
                 self._update(connection, next_at=next_at, blocked_until=blocked_until)
+            elif again:
+                next_at = now
             wait = max(next_at, blocked_until) - now
             if wait > 0:
-                return wait
-            self._update(connection, next_at=now + interval, starts=pace.c.starts + 1)
-            return 0.0
+                return wait, mine
+            after = max(next_at, now - SLACK * self._second) + interval
+            self._update(connection, next_at=after, starts=pace.c.starts + (0 if again else 1))
+            return 0.0, after
 
     def succeeded(self) -> None:
         # What the host asked for earlier stands: another process may have been told to wait while this answer was on
@@ -110,8 +132,8 @@ class DatabasePace:
 
     def failed(self, error: TransientError) -> None:
         with writing(self._engine) as connection:
-            now = self._clock(connection)
             row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            now = self._clock(connection)
             if row is None:
                 return  # forgotten meanwhile: the next start begins slowly anyway
             doubled = 2.0 ** min(row.failures + 1, LONGEST)
