@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from refnet.demo.graph import Corpus
+from tests.cluster.beside import Beside
+from tests.cluster.lab import until
 from tests.soak.graph import NEAR, PAPERS, SEED, write_corpus
 from tests.soak.history import Step, forged
 from tests.soak.report import Row, table
@@ -67,6 +69,17 @@ def test_a_jobs_usual_life_is_not_taken_for_forged() -> None:
 )
 def test_a_change_by_who_does_not_hold_the_job_is_forged(wrong: Step) -> None:
     assert forged([step(None, "queued"), wrong]) == [wrong]
+
+
+def test_what_goes_on_beside_a_test_fails_it_and_not_in_silence() -> None:
+    class Broken(Beside):
+        every = 0.0
+
+        def turn(self) -> None:
+            raise LookupError("nothing was looked at")
+
+    with pytest.raises(LookupError, match="nothing was looked at"), Broken() as broken:
+        until(lambda: not broken.is_at_it, 10, "the thread to end")
 
 
 def test_all_papers_of_the_soaks_are_within_two_steps_of_the_first(tmp_path: Path) -> None:

@@ -104,13 +104,6 @@ class Settings(BaseSettings):
         return self.model_copy(update=changed)
 
 
-def environment_of_workers() -> dict[str, str]:
-    """This process's environment, in which SIGTERM lets a Celery worker end its tasks for a few seconds and then gives
-    them back, in place of waiting for them without end.
-    """
-    return {"REMAP_SIGTERM": "SIGQUIT", **os.environ}
-
-
 def load_settings() -> Settings:
     """Read the environment. Raises ConfigurationError that names the variable, never its value."""
     given: dict[str, Any] = {}

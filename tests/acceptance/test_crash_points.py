@@ -1,6 +1,6 @@
 """The list of crash points holds every commit, publish, rename and outside call of the code; a few of them are tried.
 
-All are tried by `make soak`: tests/soak/test_t5_crash_points.py.
+All are tried by `make soak`: tests/soak/test_t05_crash_points.py.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _TRIED = (
     ("adapters/database/store.py:Store.record_wave:commit:after@crawl", 2),
     ("adapters/database/notes.py:NoteTables.save_summaries:commit:after@summarize", 1),
     ("adapters/vault.py:_replace:rename:before@generate", 20),
+    ("adapters/vault.py:_replace:rename:after@generate", 20),
     ("adapters/database/notes.py:NoteTables.save_baselines:commit:before@generate", 2),
 )
 

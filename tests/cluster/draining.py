@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from refnet.domain.workers import BY_QUEUE
 from tests.acceptance.command import Ended, Running
 from tests.cluster.faults import holders, pauses
 from tests.cluster.lab import Lab, Worker, until
+from tests.rabbitmq_server import RabbitServer
 
 #: Seconds that each task takes, and between two signals.
 LONG, BETWEEN = 60.0, 0.2
@@ -34,15 +35,15 @@ WAYS: dict[str, tuple[signal.Signals, ...]] = {
 HOOK = Path(__file__).parent / "slow_work"
 
 
-def ask_to_end(worker: Worker, way: Sequence[signal.Signals], timeout: float = 60.0) -> float:
+def ask_to_end(who: Worker | Running, way: Sequence[signal.Signals], timeout: float = 60.0) -> float:
     """Send the signals to the main process alone; seconds from the first of them to its end."""
     asked = time.monotonic()
     for number, one in enumerate(way):
         if number:
             pauses(BETWEEN, lambda: False)
-        if not worker.is_over:
-            worker.process.send_signal(one)
-    worker.process.wait(timeout)
+        if not who.is_over:
+            who.process.send_signal(one)
+    who.process.wait(timeout)
     return time.monotonic() - asked
 
 
@@ -55,6 +56,38 @@ def until_listens(pid: int, number: signal.Signals) -> None:
         return bool(caught >> (number - 1) & 1)
 
     until(listens, what=f"process {pid} to have started")
+
+
+def end_beat(lab: Lab, way: Sequence[signal.Signals]) -> float:
+    """Start a beat, and ask it to end once it listens; seconds that this took."""
+    beat = lab.beat()
+    until_listens(beat.pid, QUIT)
+    took = ask_to_end(beat, way)
+    assert beat.process.returncode == 0, (way, beat.text)
+    assert "Traceback" not in beat.text
+    return took
+
+
+def end_map(lab: Lab, way: Sequence[signal.Signals], *, following: bool) -> float:
+    """Ask `refnet map` to end, as it follows a crawl that nobody is at or while it collects papers by itself; seconds
+    that this took. It gives back what it is at.
+    """
+    refnet = lab.refnet if following else lab.refnet.without("CELERY_BROKER_URL").with_(REFNET_BATCH_IDS="5")
+    slow_source(lab, 0.0 if following else 3.0)
+    mapping = refnet.start("map", SEED, "--depth", "1", "--vault", lab.vault)
+    until_listens(mapping.process.pid, QUIT)
+    if following:
+        assert mapping.line()  # what it says first
+        until(lambda: jobs(lab, Stage.CRAWL), what="the crawl to be handed over")
+    else:
+        until(lambda: lab.query("SELECT 1 FROM jobs WHERE state = 'running'"), what="papers to be asked for")
+    took = ask_to_end(mapping, way)
+    ended = mapping.wait()
+    assert ended.code == 130, (way, ended.err)
+    assert "Traceback" not in ended.err
+    assert {row[:4] for row in jobs(lab, Stage.CRAWL)} == {("queued", None, 0, 0)}
+    assert not lab.query("SELECT 1 FROM jobs WHERE share IS NOT NULL")
+    return took
 
 
 def slow_worker(lab: Lab, kind: str, start: str) -> Worker:
@@ -82,11 +115,14 @@ def jobs(lab: Lab, stage: Stage) -> list[tuple[object, ...]]:
     return [tuple(row) for row in rows]
 
 
-def unacknowledged(lab: Lab) -> int | None:
-    """Messages that some worker took and neither did nor gave back; None where the broker does not say."""
+def unacknowledged(lab: Lab, rabbit: RabbitServer | None = None) -> int:
+    """Messages that some worker took and neither did nor gave back. RabbitMQ says it to who runs it: `rabbit`."""
     url = lab.environment["CELERY_BROKER_URL"]
-    if not url.startswith("redis"):
-        return None
+    if rabbit is not None:
+        vhost, item = urlsplit(url).path[1:], "messages_unacknowledged"
+        rows = f'rabbit_amqqueue:info_all(<<"{vhost}">>, [{item}])'
+        answer = rabbit.call(f"{{ok, lists:sum([N || [{{{item}, N}}] <- {rows}])}}")
+        return int(answer.rpartition(",")[2].strip(" }"))
     with Connection(url) as connection:
         client = connection.default_channel.client
         return int(client.hlen("unacked")) + int(client.zcard("unacked_index"))
@@ -109,8 +145,11 @@ class Drained:
     mapped: Ended
 
 
-def drain(lab: Lab, kind: str, start: str, way: str, check: Callable[[Running], None] = lambda _: None) -> Drained:
-    """Let a crawl come to the stage of `kind`, end the one worker of that stage in the middle, and start another."""
+def drain(lab: Lab, kind: str, start: str, way: str, rabbit: RabbitServer | None = None) -> Drained:
+    """Let a crawl come to the stage of `kind`, end the one worker of that stage in the middle, and start another.
+
+    `rabbit` is the lab's broker, where that is not Redis.
+    """
     stage = BY_QUEUE[kind].stage
     if others := [queue for queue in BY_QUEUE if queue != kind]:
         lab.worker(",".join(others), name="others")
@@ -133,19 +172,12 @@ def drain(lab: Lab, kind: str, start: str, way: str, check: Callable[[Running], 
     code = slow.process.returncode
     slow_source(lab, 0.0)
     assert jobs(lab, stage) == [("queued", None, 0, 0, True)], slow.text[-3000:]
-    until(lambda: unacknowledged(lab) in (0, None), 5.0, "nothing to be unacknowledged")
+    until(lambda: unacknowledged(lab, rabbit) == 0, 5.0, "nothing to be unacknowledged")
     until(lambda: waiting(lab, kind), 5.0, "the message to be back in its queue")
     assert not list(lab.vault.rglob("*.tmp"))
-    check(mapping)
     began = time.monotonic()
     lab.worker(kind, name=f"fast-{kind}", wait=False)
     until(lambda: not jobs(lab, stage) or holders(lab), what="the work to be in hand again")
     resumed = time.monotonic() - began
     mapped = mapping.wait(120)
     return Drained(code, took, resumed, mapped)
-
-
-def port_of(url: str) -> int:
-    port = urlsplit(url).port
-    assert port is not None
-    return port

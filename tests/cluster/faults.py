@@ -17,7 +17,9 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
+from tests.cluster.beside import Beside
 from tests.cluster.lab import Lab, Worker
 from tests.servers import missing, ticks
 
@@ -36,36 +38,28 @@ def holders(lab: Lab) -> list[int]:
     return [int(row.owner.rpartition(":")[2]) for row in rows]
 
 
-class Supervisor:
+class Supervisor(Beside):
     """Starts a worker again whenever it is over, as a service manager does, from `__enter__` to `__exit__`.
 
     `exits` are the codes with which workers ended: -9 after SIGKILL.
     """
 
+    every = 0.1
+
     def __init__(self, starts: list[Callable[[], Worker]]) -> None:
         self._starts = starts
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="supervisor")
         self.workers: list[Worker] = []
         self.exits: list[int] = []
 
     def __enter__(self) -> Self:
         self.workers = [start() for start in self._starts]
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.wait(0.1):
-            for number, worker in enumerate(self.workers):
-                if worker.is_over:
-                    self.exits.append(worker.process.returncode)
-                    self.workers[number] = self._starts[number]()
+    def turn(self) -> None:
+        for number, worker in enumerate(self.workers):
+            if worker.is_over:
+                self.exits.append(worker.process.returncode)
+                self.workers[number] = self._starts[number]()
 
 
 @dataclass
@@ -303,6 +297,12 @@ class Proxy:
             with self._guard:
                 self._links.append(link)
             link.start()
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
 def pauses(seconds: float, over: Callable[[], bool]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from refnet.demo.switches import Switches
 from refnet.domain.crawls import CrawlState
 from tests.acceptance.command import Refnet, clean_environment, stamps, tree
 from tests.soak import crashing
+from tests.soak.announced import unannounced
 from tests.soak.forking import ForkingRefnet
 
 #: How a command ends at its crash point.
@@ -143,6 +145,7 @@ def run(
         for step in scenario.steps:
             ended = crashing_refnet(refnet, *step.words)
             if crashed := ended.code == CRASHED:
+                outcome.faults += _unannounced(refnet)
                 ended = crashing_refnet(refnet, *step.words)
             if not step.is_well(ended.code, again=crashed):
                 outcome.faults.append(f"{step.words[:2]} ended with {ended.code}: {ended.err[-500:]}")
@@ -161,6 +164,18 @@ def run(
             outcome.faults.append(f"the rerun asked {len(stand_in.log) - asked} times")
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def _unannounced(refnet: Refnet) -> list[str]:
+    """Of a copy of the database: to read what a killed process left would tidy it up."""
+    with tempfile.TemporaryDirectory() as copy:
+        for file in refnet.database.parent.glob(f"{refnet.database.name}*"):
+            shutil.copy(file, copy)
+        engine = open_engine(database_url(f"sqlite:///{copy}/{refnet.database.name}"))
+        try:
+            return unannounced(Store(engine), refnet.folder / "vault")
+        finally:
+            engine.dispose()
 
 
 def _look(outcome: Outcome, refnet: Refnet) -> None:

@@ -30,6 +30,7 @@ from tests.cluster.lab import Lab, Worker, until
 from tests.cluster.one_lab import BATCH, FETCH, GENERATE, SUMMARIZE
 from tests.redis_server import RedisServer
 from tests.soak import crashing
+from tests.soak.announced import unannounced
 from tests.soak.crash_alone import CRASHED, FAILING, Outcome
 from tests.soak.forking import ForkingRefnet
 
@@ -136,15 +137,20 @@ class ClusterRig:
         ended = self.crashing_refnet(self.lab.refnet, "dead", "list", "--json")
         return [str(letter["id"]) for letter in ended.json]
 
-    def let_time_pass(self, over: threading.Event) -> None:
-        """After the crash, make old what the killed worker had taken, for the visibility timeout is half an hour."""
+    def let_time_pass(self, over: threading.Event) -> list[str]:
+        """After the crash, make old what the killed worker had taken, for the visibility timeout is half an hour.
+
+        Returns the notes that stood unannounced at the crash.
+        """
         while crashing.hit_by(self.points) is None:
             if over.wait(0.05):
-                return
+                return []
+        found = unannounced(self.lab.store, self.lab.vault)
         self.until_ready()
         with self.redis.client() as redis:
             for tag in redis.zrange("unacked_index", 0, -1):
                 redis.zadd("unacked_index", {tag: 1.0}, xx=True)
+        return found
 
     def left(self) -> list[str]:
         """What is left to do: jobs, messages that wait, and those recorded as taken.
@@ -304,7 +310,7 @@ def _run(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how:
             scenario.act(rig)
         finally:
             over.set()
-        passing.result()
+        outcome.faults += passing.result()
     rig.until_ready()
     try:
         until(lambda: not rig.left(), LONG, "quiet")

@@ -1,16 +1,23 @@
-"""Killing on a schedule, and a process that sleeps past its lease."""
+"""Killing on a schedule, beside it faults of the broker, and a process that sleeps past its lease."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
 
 from refnet.pipeline.lease import LEASE
 from tests.acceptance.command import Running
+from tests.cluster.chaos import away, emptied, repeats
 from tests.cluster.faults import Killer, holders, lives, pauses
-from tests.soak.rig import Rig
+from tests.redis_server import RedisServer
+from tests.soak.oracle import Oracle
+from tests.soak.rig import Rig, Watch, finished
 from tests.soak.void import void
 
 #: Seconds between two kills, and for which they go on.
@@ -19,17 +26,13 @@ EVERY, FOR = 2.0, 60.0
 LONGEST = 180.0
 #: Kills that have to land, and how many of them on processes that held jobs.
 FEWEST, FEWEST_AT_WORK = 25, 15
+#: Seconds after the first kill at which Redis is emptied, and at which it is killed.
+EMPTIED_AT, KILLED_AT = 14.0, 32.0
 #: Seconds for which one process is stopped: its lease is over by then.
 ASLEEP = LEASE + 10.0
 
 
-def have_landed(killer: Killer) -> None:
-    """Void, unless as many kills landed as were planned."""
-    if killer.kills < FEWEST or killer.at_work < FEWEST_AT_WORK:
-        void(f"{killer.kills} kills, {killer.at_work} of them at work: {killer.told}")
-
-
-def goes_on(killer: Killer, begun: float) -> bool:
+def _goes_on(killer: Killer, begun: float) -> bool:
     """Whether the kills that began then go on: a minute, and longer on a busy machine, on which some turns hit nothing."""
     since = time.monotonic() - begun
     return since < FOR or (killer.kills < FEWEST and since < LONGEST)
@@ -71,14 +74,85 @@ class Sleeper:
         self._killer.spared = None
 
 
-def killing(killer: Killer, mapping: Running, meanwhile: Callable[[float], None] = lambda _: None) -> None:
-    """Kill something every two seconds for a minute or until enough have landed; a turn that hits nothing is tried again until the next.
+def killing(killer: Killer, over: Callable[[], bool], meanwhile: Callable[[float], None] = lambda _: None) -> None:
+    """Kill something every two seconds for a minute or until enough have landed, or it is over; a turn that hits nothing
+    is tried again until the next.
 
     `meanwhile` is called between two kills with the seconds since the first.
     """
     turn = begun = time.monotonic()
-    while goes_on(killer, begun) and not mapping.is_over:
+    while _goes_on(killer, begun) and not over():
         turn += EVERY
         pauses(turn - time.monotonic(), killer.kill)
         meanwhile(turn - begun)
-        pauses(turn - time.monotonic(), lambda: mapping.is_over)
+        pauses(turn - time.monotonic(), over)
+
+
+class BrokerFaults:
+    """Of a Redis, each once and in its time."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._outage: threading.Thread | None = None
+        #: times that it was emptied of something, and killed
+        self.flushed = 0
+        self.killed = 0
+
+    def look(self, since: float) -> None:
+        if since >= EMPTIED_AT and not self.flushed:
+            self.flushed += emptied(self._server)
+        if since >= KILLED_AT and not self.killed:
+            self.killed += 1
+            # Beside the kills, which go on.
+            self._outage = threading.Thread(target=away, args=(self._server,))
+            self._outage.start()
+
+    def back(self) -> None:
+        if self._outage is not None:
+            self._outage.join()
+
+
+@dataclass
+class Killed:
+    """A crawl whose processes are killed; `mapping` follows it."""
+
+    rig: Rig
+    killer: Killer
+    watch: Watch
+    mapping: Running
+    seconds: float = 0.0
+    exits: set[int] = field(default_factory=set)
+
+    def figures(self, oracle: Oracle) -> dict[str, object]:
+        return {
+            "kills": self.killer.kills,
+            "of them at work": self.killer.at_work,
+            "jobs waited for a new owner at most (s)": self.watch.longest,
+            "requests repeated": repeats(self.rig.source.log),
+            "within a second": oracle.most,
+            "papers lost": oracle.lost(),
+            "notes doubled": oracle.doubled(),
+            "crawl (s)": self.seconds,
+        }
+
+    def lost_nothing(self, oracle: Oracle) -> None:
+        """Fails unless all was made up for; void unless as many kills landed as were planned."""
+        if self.killer.kills < FEWEST or self.killer.at_work < FEWEST_AT_WORK:
+            void(f"{self.killer.kills} kills, {self.killer.at_work} of them at work: {self.killer.told}")
+        assert oracle.complaints() == []
+        assert self.exits == {-9}, "a worker ended although nobody killed it"
+        assert repeats(self.rig.source.log) <= 2 * self.killer.kills
+        assert self.watch.longest <= LEASE + 15
+
+
+@contextmanager
+def killed(rig: Rig, seed: int) -> Iterator[Killed]:
+    """A crawl that has begun; at the end it is waited for, and has to end well."""
+    with rig.supervised() as supervisor:
+        killer = Killer(rig.lab, supervisor, Random(seed))
+        with Watch(rig.lab, killer.died) as watch:
+            made = Killed(rig, killer, watch, rig.start())
+            assert made.mapping.until(lambda: rig.source.requests > 4), made.mapping.wait().err
+            yield made
+            made.seconds = finished(made.mapping).seconds
+        made.exits = set(supervisor.exits)

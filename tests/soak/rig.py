@@ -6,20 +6,19 @@ faults and every process always holds some of it.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import cast
 
 from refnet.demo.server import StandIn
 from refnet.domain.errors import RefnetError
 from tests.acceptance.command import Ended, Refnet, Running, clean_environment, tree
+from tests.cluster.beside import Beside
 from tests.cluster.chaos import supervised
-from tests.cluster.faults import Supervisor
+from tests.cluster.faults import Supervisor, holders
 from tests.cluster.lab import Lab, open_lab
 from tests.redis_server import RedisServer, redis_program, running_redis
 from tests.servers import missing
@@ -165,7 +164,7 @@ def finished(mapping: Running) -> Ended:
 
 
 @dataclass
-class Watch:
+class Watch(Beside):
     """Looks at the ledger many times a second: until when did jobs still belong to a process that was gone?
 
     `gone` are those processes, with the moment at which they went, on the monotonic clock.
@@ -174,30 +173,16 @@ class Watch:
     lab: Lab
     gone: dict[int, float]
     _waits: dict[int, float] = field(default_factory=dict)
-    _over: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(0.25):
-            try:
-                rows: list[Any] = self.lab.query("SELECT DISTINCT owner FROM jobs WHERE state = 'running'")
-            except RefnetError:
-                continue  # the database is one of those that are disturbed
-            now = time.monotonic()
-            for row in rows:
-                pid = int(str(row.owner).rpartition(":")[2])
-                if (since := self.gone.get(pid)) is not None:
-                    self._waits[pid] = now - since
+    def turn(self) -> None:
+        try:
+            holding = holders(self.lab)
+        except RefnetError:
+            return  # the database is one of those that are disturbed
+        now = time.monotonic()
+        for pid in holding:
+            if (since := self.gone.get(pid)) is not None:
+                self._waits[pid] = now - since
 
     @property
     def recovered(self) -> int:

@@ -11,12 +11,11 @@ from random import Random
 
 import pytest
 
-from tests.cluster.chaos import away, emptied
 from tests.cluster.faults import Killer, Supervisor, pauses
 from tests.cluster.lab import Worker, until
 from tests.soak.conftest import MakeRig
 from tests.soak.graph import PAPERS, paper_id
-from tests.soak.killing import EVERY, FEWEST, goes_on
+from tests.soak.killing import FEWEST, BrokerFaults, killing
 from tests.soak.void import void
 
 pytestmark = pytest.mark.soak
@@ -41,20 +40,13 @@ def test_what_a_plain_celery_application_loses(
         partial(rig.lab.worker, "celery", name=name, wait=False, app=APP) for name in ("one", "two")
     ]
     expected = [paper_id(number) for number in range(PAPERS)]
-    flushed = killed = 0
     with Supervisor(starts) as supervisor:
         send(rig.lab.environment, expected)
         until(lambda: done.stat().st_size, 60, "the first paper")
         killer = Killer(rig.lab, supervisor, Random(seed))
-        turn = begun = time.monotonic()
-        while goes_on(killer, begun):
-            turn += EVERY
-            pauses(turn - time.monotonic(), killer.kill)
-            if broker_fails and turn - begun >= 14 and not flushed:
-                flushed += emptied(rig.redis)
-            if broker_fails and turn - begun >= 32 and not killed:
-                killed += away(rig.redis)
-            pauses(turn - time.monotonic(), lambda: False)
+        broker = BrokerFaults(rig.redis)
+        killing(killer, lambda: False, broker.look if broker_fails else lambda _: None)
+        broker.back()
         settle(done)
         exits = Counter(supervisor.exits)
 
@@ -66,8 +58,8 @@ def test_what_a_plain_celery_application_loses(
         "workers that ended by themselves": sum(exits.values()) - exits[-9],
         "of papers": PAPERS,
     }
-    if killer.kills < FEWEST or (broker_fails and not (flushed and killed)):
-        void(f"{killer.kills} kills, Redis emptied {flushed} times and killed {killed} times")
+    if killer.kills < FEWEST or (broker_fails and not (broker.flushed and broker.killed)):
+        void(f"{killer.kills} kills, Redis emptied {broker.flushed} times and killed {broker.killed} times")
     assert set(found) <= set(expected)
 
 

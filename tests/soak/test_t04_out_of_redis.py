@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from random import Random
+from uuid import UUID
 
 import pytest
 
@@ -61,30 +62,46 @@ def test_what_a_message_stood_for_is_done_though_its_worker_died_as_it_left_redi
     assert max(waits) <= RECOVERY
 
 
-def test_a_message_by_hand_is_recorded_before_it_leaves_redis(
+def test_a_message_by_hand_is_recorded_before_it_leaves_redis_and_run_though_its_worker_died(
     seed: int, figures: dict[str, object], make_rig: MakeRig
 ) -> None:
+    """Nothing but Redis knows of it. The only worker is the one that is killed, and is started again."""
     rig, trap = make_rig({"SEMANTIC_SCHOLAR_RPS": "50"}), Trap()
-    papers = [paper_id(number) for number in Random(seed).sample(range(2_000), ROUNDS)]
+    random = Random(seed)
+    papers = [paper_id(number) for number in random.sample(range(2_000), ROUNDS)]
     kept = 0
+    waits: list[float] = []
     with ExitStack() as stack:
         supervisor = stack.enter_context(Supervisor([partial(tapped, stack, rig, trap, "one")]))
         app = stack.enter_context(rig.lab.app())
         redis = stack.enter_context(rig.redis.client())
         for number, paper in enumerate(papers):
             until(lambda: ready(supervisor), 60, "the worker to wait for work")
-            trap.set_for(FETCH.encode(), way(number))
-            task_id = str(app.send_task(FETCH, (paper,)).id)
-            until(lambda: trap.struck_at, 60, "the message")
+            task_id = str(UUID(int=random.getrandbits(128), version=4))
+            trap.set_for(task_id.encode(), way(number))
+            result = app.send_task(FETCH, (paper,), {"depth": 1}, task_id=task_id)
+            began = until(lambda: trap.struck_at, 60, "the message")
             records = redis.hvals("unacked")
             assert isinstance(records, list)
             waiting = [item for key in redis.keys("crawler*") for item in redis.lrange(key, 0, -1)]
             kept += any(task_id.encode() in one for one in (*records, *waiting))
+            assert not done(rig.lab, paper)
+            assert result.get(timeout=120)["status"] == "success"
+            waits.append(time.monotonic() - began)
+            assert done(rig.lab, paper)
+        until(lambda: not redis.hlen("unacked"), 60, "nothing to be left as taken")
 
-    figures |= {"kills": trap.struck, "messages still in Redis": kept}
+    figures |= {
+        "kills": trap.struck,
+        "messages still in Redis": kept,
+        "run again": len(waits),
+        "after at most (s)": max(waits),
+        "after on average (s)": sum(waits) / len(waits),
+    }
     if trap.struck < ROUNDS:
         void(f"{trap.struck} of {ROUNDS} messages were met")
-    assert kept == ROUNDS
+    assert kept == len(waits) == ROUNDS
+    assert max(waits) <= RECOVERY
 
 
 def tapped(stack: ExitStack, rig: Rig, trap: Trap, name: str) -> Worker:

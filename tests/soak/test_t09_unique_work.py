@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from tests.cluster.beside import Beside
 from tests.cluster.lab import until
 from tests.redis_server import RedisServer
 from tests.soak.conftest import MakeRig
@@ -24,33 +23,19 @@ THREADS, TIMES, PAPERS = 50, 20, 500
 BATCH = "crawler.tasks.batch_process_papers"
 
 
-class Doubler:
+class Doubler(Beside):
     """Puts a copy of every message that waits in the crawler's queue back into it, at a place of its own choosing."""
 
-    def __init__(self, server: RedisServer, random: Random) -> None:
-        self._server = server
+    every = 0.02
+
+    def __init__(self, redis: Any, random: Random) -> None:
+        self._redis = redis
         self._random = random
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="doubler")
         self._seen: set[str] = set()
         self.doubled = 0
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with self._server.client() as redis:
-            while not self._over.wait(0.02):
-                self.once(redis)
-
-    def once(self, redis: Any) -> None:
+    def turn(self) -> None:
+        redis = self._redis
         for key in redis.keys("crawler*"):
             if redis.type(key) != b"list":
                 continue
@@ -69,7 +54,7 @@ def test_what_is_asked_a_thousand_times_and_delivered_twice_is_done_once(
     rig = make_rig({"SEMANTIC_SCHOLAR_RPS": "20"})
     papers = [paper_id(number) for number in range(PAPERS)]
     asks = THREADS * TIMES
-    with Doubler(rig.redis, Random(seed)) as doubler, rig.lab.app() as app:
+    with rig.redis.client() as redis, Doubler(redis, Random(seed)) as doubler, rig.lab.app() as app:
 
         def ask(thread: int) -> None:
             random = Random(f"{seed} {thread}")

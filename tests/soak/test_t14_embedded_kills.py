@@ -14,10 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from refnet.adapters.database.engine import database_url, open_engine, writing
+from refnet.adapters.database.schema import jobs
 from refnet.demo.graph import Corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
+from refnet.domain.jobs import JobState, Stage
 from tests.acceptance.command import Refnet, clean_environment, has_arrived, stamps, tree
 from tests.soak.forking import Forked, ForkingRefnet
 from tests.soak.void import void
@@ -32,8 +36,11 @@ LATENCY = 0.05
 #: Starts that may fail to count (the process had ended, or not begun) before the run is void.
 SPARE = 40
 MAP = ("map", "649def34f8be52c8b66281af98ae884c09aef38b", "--depth", "2", "--limit", "5000", "--vault", "vault")
-#: What people ask meanwhile: two readers and a writer.
-BESIDE = (("status", "--json"), ("dead", "list", "--json"), ("dead", "retry", "--all"))
+#: What people ask meanwhile: two read; one finds nothing to write, once it may write; one forgets a dead letter.
+FORGET = ("dead", "purge")
+BESIDE = (("status", "--json"), ("dead", "list", "--json"), ("dead", "retry", "--all"), FORGET)
+#: Dead letters of no crawl, more than there is time to forget one by one.
+LETTERS = range(1_000_000, 1_001_000)
 _LOCKED = re.compile(r"\blocked\b")
 _FOUND = re.compile(r"collecting papers: ([\d,]+) of")
 
@@ -61,6 +68,7 @@ class People:
     asked: Counter[str] = field(default_factory=Counter)
     locked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    _letters: Iterator[int] = field(default_factory=lambda: iter(LETTERS))
 
     @contextmanager
     def at_it(self) -> Iterator[None]:
@@ -78,10 +86,12 @@ class People:
     def _loop(self, number: int, words: tuple[str, ...], over: threading.Event) -> None:
         with ForkingRefnet(self.folder / str(number)) as forking:
             while not over.wait(0.5):
-                ended = forking(self.refnet, *words)
+                more = (str(next(self._letters)),) if words == FORGET else ()
+                ended = forking(self.refnet, *words, *more)
                 self.asked[" ".join(words[:2])] += 1
                 self.look(ended.out + ended.err)
-                if ended.code != 0 or (words[-1] == "--json" and not _is_json(ended.out)):
+                well = _is_json(ended.out) if words[-1] == "--json" else words != FORGET or ended.out == "1 purged.\n"
+                if ended.code != 0 or not well:
                     self.failed.append(f"{words}: {ended.code} {ended.out[-300:]} {ended.err[-300:]}")
 
     def look(self, text: str) -> None:
@@ -108,6 +118,7 @@ def test_two_hundred_kills_lose_no_row_and_lock_nobody_out(
         with ForkingRefnet(folder / "forks") as forking:
             rig = Rig(forking, killed.with_(REFNET_BATCH_IDS="5"), slow, people, random.Random(seed))
             rig.start_once()
+            add_letters(killed)
             with people.at_it():
                 rig.kill_all()
         document = killed.with_(SEMANTIC_SCHOLAR_URL=quick.url).map(*MAP[1:])
@@ -121,6 +132,7 @@ def test_two_hundred_kills_lose_no_row_and_lock_nobody_out(
         figures["commands beside"] = people.asked
         assert (rig.sound, rig.lost, rig.refused) == (KILLS, 0, SECONDS)
         assert (people.locked, people.failed) == ([], [])
+        assert rig.letters() == len(LETTERS) - people.asked["dead purge"]
         assert killed.exported() == whole.exported()
         assert tree(folder / "killed" / "vault") == tree(folder / "whole" / "vault")
         same = ("papers", "citations", "summaries", "notes", "dead", "unresolved", "incomplete", "conflicts")
@@ -136,6 +148,19 @@ def user(folder: Path, stand_in: StandIn) -> Refnet:
     folder.mkdir()
     environment = clean_environment(folder / "data", SEMANTIC_SCHOLAR_URL=stand_in.url, SEMANTIC_SCHOLAR_RPS="1000")
     return Refnet(folder, environment)
+
+
+def add_letters(refnet: Refnet) -> None:
+    """Summaries of papers that nobody collected: they stay dead when all are tried again."""
+    rows = [
+        {"id": number, "stage": Stage.SUMMARIZE, "paper_id": f"letter {number}", "state": JobState.DEAD, "ask": 0}
+        | {"offset": 0, "attempts": 1, "losses": 0, "faults": 0, "due_at": 0.0, "updated_at": 0.0}
+        for number in LETTERS
+    ]
+    engine = open_engine(database_url(f"sqlite:///{refnet.database}"))
+    with writing(engine) as connection:
+        connection.execute(insert(jobs), rows)
+    engine.dispose()
 
 
 @dataclass
@@ -204,6 +229,12 @@ class Rig:
             (lists,) = database.execute("SELECT count(*) FROM lists").fetchone()
             (successes,) = database.execute("SELECT coalesce(sum(successes), 0) FROM pace").fetchone()
         return Kept(papers, lists, successes)
+
+    def letters(self) -> int:
+        """Dead letters that nobody has forgotten."""
+        with closing(self._open()) as database:
+            (left,) = database.execute("SELECT count(*) FROM jobs WHERE paper_id LIKE 'letter %'").fetchone()
+        return int(left)
 
     def _has(self, *states: str) -> bool:
         """Whether there are jobs in one of these states."""

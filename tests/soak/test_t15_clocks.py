@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Self
 
 import pytest
 from sqlalchemy import text
 
 from refnet.adapters.database.engine import writing
 from refnet.pipeline.lease import LEASE
+from tests.cluster.beside import Beside
 from tests.cluster.faults import Supervisor, holders, pauses
 from tests.cluster.lab import Lab, Worker, until
 from tests.cluster.two_beats import fast_beat, turns
@@ -129,7 +127,7 @@ def closest(lab: Lab) -> float:
 
 
 @dataclass
-class Ledger:
+class Ledger(Beside):
     """Looks at the times in the ledger many times a second, by the database's clock."""
 
     lab: Lab
@@ -137,25 +135,12 @@ class Ledger:
     ahead: float = 0.0
     behind: float = 0.0
     due: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(0.25):
-            [row] = self.lab.query(
-                "SELECT coalesce(max(lease_until - t), 0) AS ahead, coalesce(max(t - lease_until), 0) AS behind,"
-                " coalesce(max(due_at - t) FILTER (WHERE state = 'queued'), 0) AS due"
-                " FROM jobs, (SELECT extract(epoch FROM clock_timestamp())::float8 AS t) AS now"
-            )
-            self.ahead, self.behind = max(self.ahead, row.ahead), max(self.behind, row.behind)
-            self.due = max(self.due, row.due)
+    def turn(self) -> None:
+        [row] = self.lab.query(
+            "SELECT coalesce(max(lease_until - t), 0) AS ahead, coalesce(max(t - lease_until), 0) AS behind,"
+            " coalesce(max(due_at - t) FILTER (WHERE state = 'queued'), 0) AS due"
+            " FROM jobs, (SELECT extract(epoch FROM clock_timestamp())::float8 AS t) AS now"
+        )
+        self.ahead, self.behind = max(self.ahead, row.ahead), max(self.behind, row.behind)
+        self.due = max(self.due, row.due)

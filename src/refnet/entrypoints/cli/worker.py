@@ -34,12 +34,12 @@ def worker(
     something that starts it again, and end it by SIGTERM.
     """
     from refnet.bootstrap.connections import connections
-    from refnet.settings import environment_of_workers, load_settings
+    from refnet.settings import load_settings
 
     connections(load_settings())
     command = [sys.executable, "-m", "celery", "-A", "refnet", *words(kind, name), "--loglevel", log_level]
     sys.stdout.flush()
-    os.execve(sys.executable, command, environment_of_workers())  # noqa: S606 - no shell is wanted
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
 
 
 def words(kind: Kind, name: str | None = None) -> list[str]:
