@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -131,3 +133,58 @@ def test_a_link_that_leads_nowhere_is_told_of_and_nothing_is_written_through_it(
         signing_keys(None, folder)
     assert not (tmp_path / "elsewhere").exists()
     assert [file.name for file in folder.iterdir()] == ["signing.key"]
+
+
+def die_while_making(folder: Path, at: str) -> Path:
+    """A process that ends for good in the middle of making a key; what it leaves beside the key."""
+    code = (
+        f"import os, sys; from pathlib import Path; {at} = lambda *_, **__: os._exit(9);"
+        "from refnet.adapters.signing_keys import signing_keys; signing_keys(None, Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 9
+    (left,) = folder.glob("signing.key.*")
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
+    return left
+
+
+def make_older(file: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(file, (then, then))
+
+
+@pytest.mark.parametrize("at", ["os.link", "Path.unlink"], ids=["before it had a name", "after it had one"])
+def test_what_a_process_leaves_that_dies_while_it_makes_a_key_is_removed(folder: Path, at: str) -> None:
+    left = die_while_making(folder, at)
+    make_older(left, 61)
+    (key,) = signing_keys(None, folder)
+    assert len(key) == 64
+    assert [file.name for file in folder.iterdir()] == ["signing.key"]
+    assert (folder / "signing.key").stat().st_nlink == 1
+
+
+def test_what_somebody_may_be_at_just_now_is_left_alone(folder: Path) -> None:
+    left = die_while_making(folder, "os.link")
+    signing_keys(None, folder)
+    assert left.exists()
+
+
+def test_the_clock_being_set_back_keeps_no_leftover(folder: Path) -> None:
+    left = die_while_making(folder, "os.link")
+    make_older(left, -3600)
+    signing_keys(None, folder)
+    assert not left.exists()
+
+
+def test_files_beside_the_key_that_are_none_of_ours_are_left_alone(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(parents=True)
+    (tmp_path / "kept").write_text(FIRST)
+    link, copy, inner = (folder / f"signing.key.{end}" for end in ("0" * 16, "old", "1" * 16))
+    link.symlink_to(tmp_path / "kept")
+    copy.write_text(FIRST)
+    inner.mkdir()
+    os.utime(link, (0, 0), follow_symlinks=False)
+    make_older(copy, 3600)
+    make_older(inner, 3600)
+    signing_keys(None, folder)
+    assert {file.name for file in folder.iterdir()} == {"signing.key", link.name, copy.name, inner.name}
+    assert (tmp_path / "kept").exists()

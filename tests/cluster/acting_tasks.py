@@ -92,3 +92,10 @@ def lose_publisher() -> None:
     worker = process.worker()
     owner = f"{socket.gethostname()}:{os.getpid()}"
     worker.summarizer = OfflineRunner(process.cluster().store, Stage.SUMMARIZE, work, owner=owner, most=10)
+
+
+@app.task(name="acting.kill_worker")  # type: ignore[untyped-decorator]
+def kill_worker() -> None:
+    """Kill the main process of its worker, each time."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    threading.Event().wait(600)

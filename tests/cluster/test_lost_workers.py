@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,11 +22,14 @@ from tests.acceptance.command import Refnet, clean_environment, stamps, tree
 from tests.cluster.conftest import MakeLab
 from tests.cluster.faults import holders, lives
 from tests.cluster.lab import Lab, until
+from tests.cluster.poisoned import Poisoned
 
 pytestmark = pytest.mark.slow
 
 #: Seconds within which the work of a lost worker is claimed again. Source: the contract, section 7.12.
 SOON = 60.0
+#: Seconds that processes may outlive their main process.
+LEFT = 5.0
 #: Seconds until an answer, where a test needs work to be in hand.
 LONG = 60.0
 WORDS = ("649def34f8be52c8b66281af98ae884c09aef38b", "--depth", "1", "--limit", "400", "--no-summaries")
@@ -102,6 +106,27 @@ def test_a_main_process_killed_alone_leaves_no_child_and_loses_nothing(lab: Lab)
 
     print(f"done again after {time.monotonic() - killed:.1f} s")
     assert times_asked(lab) == dict.fromkeys(papers, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes of a pool are no forks")
+def test_what_a_task_had_started_ends_with_a_main_process_that_is_killed(lab: Lab, tmp_path: Path) -> None:
+    """The system kills the pool's process at once, so that it cannot see to the program it waits for."""
+    poisoned = Poisoned(lab, Stage.CRAWL, concurrency=1)
+    worker = poisoned.start()
+    told = tmp_path / "pids"
+    with lab.app() as app:
+        app.send_task("poison.sleep_beside", [str(told)], queue="crawler")
+        until(lambda: told.exists() and told.read_text().endswith("\n"), what="the program")
+    pids = [int(pid) for pid in told.read_text().split()]
+    assert all(map(lives, pids))
+
+    worker.process.kill()
+    worker.process.wait(30)
+    killed = time.monotonic()
+    until(lambda: not any(map(lives, pids)), LEFT, "the process and its program to end")
+
+    print(f"nothing is left after {time.monotonic() - killed:.1f} s")
+    assert poisoned.processes() == []
 
 
 def test_a_worker_asked_to_end_gives_back_what_takes_long(lab: Lab) -> None:

@@ -15,13 +15,13 @@ from kombu import Connection
 from sqlalchemy import update
 
 from refnet.adapters.database.engine import writing
-from refnet.adapters.database.schema import dead_messages
+from refnet.adapters.database.schema import dead_messages, papers
 from refnet.bootstrap.cluster import Cluster
 from refnet.demo.bundled import SEED
 from refnet.domain.jobs import Stage
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
-from tests.cluster.one_lab import BATCH, FETCH
+from tests.cluster.one_lab import BATCH, FETCH, GENERATE
 
 pytestmark = pytest.mark.slow
 
@@ -227,3 +227,77 @@ def test_s17_a_task_that_fails_outside_the_ledger_is_a_dead_letter_and_runs_when
         told = send("process_failed_tasks", (), {"messages": True}).get(timeout=60)
         assert (told["sent"], told["not_sent"]) == (3, 1)
     worker.until_logs("There are 4 dead letters")
+
+
+@pytest.mark.parametrize("what", ["message", "raw"])
+def test_s17_a_worker_that_dies_once_a_dead_letter_is_recorded_leaves_it_to_be_counted_twice_and_no_more(
+    make_lab: MakeLab, broker_url: str, what: str
+) -> None:
+    """The broker gives it to another worker, for it was not told; `times` is how often a worker met it."""
+    lab = make_lab(broker_url)
+    dying = lab.worker("crawler", "-c1", app="tests.cluster.dying_keeper")
+    with lab.cluster() as cluster:
+        if what == "message":
+            put(cluster, broker_url, kinds()["bad ETA"])
+        else:
+            put_raw(broker_url, RAW[0])
+        until(lambda: dying.is_over, what="the worker's death")
+        [first] = until(lambda: rows(lab), what="the dead letter")
+        assert first.times == 1
+        assert in_dlq(broker_url, cluster)[0] == 0
+
+        lab.worker("crawler", "-c1", name="next")
+        until(lambda: rows(lab)[0].times > 1, 90, what="the next worker to meet it")
+        until(lambda: sum(in_dlq(broker_url, cluster)) == 1, what="one message in the broker's dead letters")
+        assert cluster.celery.send_task("health_check").get(timeout=60)["status"] == "healthy"
+        [again] = rows(lab)
+    assert (again.id, again.digest, again.times) == (first.id, first.digest, 2)
+    assert lab.refnet.done("status", "--json").json["dead"] == 1
+
+
+def test_s17_the_messages_of_a_dead_job_leave_the_broker_when_it_is_retried_or_purged(
+    make_lab: MakeLab, broker_url: str
+) -> None:
+    lab = make_lab(broker_url)
+    lab.worker(name="all")
+    unknown = "e" * 40
+    with lab.cluster() as cluster:
+
+        def held(number: int) -> None:
+            until(lambda: in_dlq(broker_url, cluster)[0] == number, what=f"{number} in dlq")
+
+        send = cluster.celery.send_task
+        paper = send(FETCH, (SEED,)).get(timeout=60)["paper_id"]
+        send(GENERATE, (paper,)).get(timeout=60)
+        # One by hand, under another name than the ledger's, and one by a hint, of a paper that is spoilt.
+        send(FETCH, (f"https://www.semanticscholar.org/paper/{unknown}",)).get(timeout=60, propagate=False)
+        until(lambda: not lab.query("SELECT 1 FROM crawls WHERE state = 'running'"), what="rest")
+        with writing(lab.engine) as connection:
+            connection.execute(update(papers).where(papers.c.paper_id == paper).values(authors=[3]))
+        lab.store.enqueue(Stage.GENERATE, [paper])
+        by_hand, by_hint = until(lambda: both_dead(lab), what="both dead letters")
+        assert by_hand.paper_id == unknown
+        held(2)
+        put(cluster, broker_url, kinds()["bad ETA"])
+        held(3)
+
+        [old] = hints(cluster)
+        lab.refnet.done("dead", "retry", str(by_hint.id))
+        until(lambda: hints(cluster) - {old}, what="the same failure again")
+        assert old not in hints(cluster), "there is a new message in place of the old one"
+        held(3)
+        lab.refnet.done("dead", "purge", str(by_hand.id))
+        held(2)
+        lab.refnet.done("dead", "purge", str(by_hint.id))
+        held(1)
+        assert [row.reason for row in rows(lab) if "ETA" in row.reason]
+        assert lab.refnet.done("status", "--json").json["dead"] == 1
+
+
+def hints(cluster: Cluster) -> set[str]:
+    return {each.digest for each in cluster.dead_letters.job_messages() if each.is_hint}
+
+
+def both_dead(lab: Lab) -> Any:
+    found = sorted(lab.store.dead_letters(), key=lambda letter: letter.stage)
+    return found if len(found) == 2 else None

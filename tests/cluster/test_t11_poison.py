@@ -13,7 +13,7 @@ from refnet.domain.jobs import Stage
 from refnet.domain.workers import MOST_DATA
 from tests.cluster.faults import lives
 from tests.cluster.lab import Lab, until
-from tests.cluster.poisoned import REASONS, SEEN, Poisoned
+from tests.cluster.poisoned import REASONS, Poisoned
 
 pytestmark = pytest.mark.slow
 
@@ -75,13 +75,13 @@ def test_t11_what_a_lost_process_had_started_ends_with_it(lab: Lab, tmp_path: Pa
 
 def test_t11_a_fork_bomb_asked_for_by_hand_is_ended_with_all_its_processes_and_the_task_says_why(lab: Lab) -> None:
     (paper, *_) = sorted(lab.stand_in.truth(SEED, 1)[1])
-    poisoned = Poisoned(lab, Stage.CRAWL, concurrency=1, limits=(4.0, 5.0))
+    poisoned = Poisoned(lab, Stage.CRAWL, concurrency=1)
     worker = poisoned.start()
     poisoned.spread({paper: "forks"})
 
     with lab.app() as app:
         sent = app.send_task("crawler.tasks.fetch_paper_metadata", [paper])
-        until(lambda: len(poisoned.processes()) > SEEN, 60, "the bomb")
+        until(lambda: len(poisoned.processes()) > poisoned.bomb, 60, "the bomb")
         until(lambda: paper in poisoned.letters(), 120, "the dead letter")
         assert sent.get(timeout=60, propagate=False) is not None
 

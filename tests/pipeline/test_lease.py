@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from refnet.adapters.database.store import Store
-from refnet.domain.errors import LeaseLost, RefnetError, StoreUnavailable
+from refnet.domain.errors import LeaseLost, RefnetError, StoreUnavailable, TransientError
 from refnet.domain.jobs import Job, Wave
 from refnet.pipeline.lease import LEASE, Lease
 from tests.contract.making import LEAF, LIMITS, claimed, enqueue, rows
@@ -73,6 +73,15 @@ def test_it_is_renewed_for_its_whole_length_while_work_lasts(keeper: Keeper) -> 
         until_renewed(keeper, 6)  # twice its length
         assert not lost(lease)
     assert keeper.seconds == {SHORT}
+
+
+def test_where_the_system_has_no_room_for_its_thread_work_is_put_off(keeper: Keeper) -> None:
+    before = threading.stack_size(1 << 46)  # more than there is
+    try:
+        with pytest.raises(TransientError), Lease(keeper, WAVE):
+            raise AssertionError("nobody would renew it")
+    finally:
+        threading.stack_size(before)
 
 
 def test_it_is_renewed_by_nobody_when_work_is_over(keeper: Keeper) -> None:

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
-from refnet.adapters.database.schema import metadata
+from refnet.adapters.database.schema import metadata, papers
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.demo.bundled import bundled_corpus
 from refnet.demo.graph import Corpus
-from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
-from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost
-from refnet.domain.jobs import Stage
+from refnet.domain.crawls import MOST_LOST_TURNS, CrawlSeed, CrawlStage, CrawlState, crawl_key
+from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost, StorageFull, StoreUnavailable
+from refnet.domain.jobs import MOST_LOSSES, Stage
 from refnet.domain.papers import Answer, Author, Direction, Stub
 from refnet.pipeline.check_vault import check
 from refnet.pipeline.cluster import summarize_wave
@@ -31,6 +31,7 @@ from refnet.pipeline.generate import write_vault
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.summarize import summarize
+from refnet.pipeline.turns import Turns
 from refnet.pipeline.vault_turns import VaultWorker
 from tests.contract.making import LIMITS, answer, as_asked, work_off
 from tests.pipeline.conftest import Clock
@@ -47,6 +48,10 @@ SOURCE: dict[str, Answer | None] = {
     "b": answer("b", [], title="Beta", year=1998),
     "c": answer("c", ["b"], title="Beta", year=1998),
 }
+
+
+class TooLong(Exception):
+    """What a worker's time limit raises in the middle of the work."""
 
 
 class Killed(BaseException):
@@ -101,7 +106,9 @@ class Worker:
         kind: Callable[[Path], FolderVault] = FolderVault,
     ) -> None:
         self.store = store
-        self.vault = VaultWorker(store, kind(folder), STYLE)
+        self.ending = False
+        turns = Turns(store, owner, (TooLong,), lambda: self.ending)
+        self.vault = VaultWorker(store, kind(folder), STYLE, turns)
         self.runner = OfflineRunner(store, Stage.GENERATE, self.vault.write, owner=owner, most=most)
 
     def work(self) -> bool:
@@ -673,3 +680,184 @@ def test_a_process_that_dies_while_it_writes_files_costs_nothing_but_time(
     together.worker("next").run()
     assert together.state(crawl_id) is CrawlState.FINISHED
     same(alone, together)
+
+
+# Turns that fail
+
+
+def authors(engine: Engine, paper_id: str, value: object) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(papers).where(papers.c.paper_id == paper_id).values(authors=value))
+
+
+def spoil(engine: Engine, paper_id: str = "a") -> None:
+    """Authors of a form that no release ever wrote, so that naming ends in a bug."""
+    authors(engine, paper_id, [3])
+
+
+def mend(engine: Engine, paper_id: str = "a") -> None:
+    authors(engine, paper_id, [["Ada Lovelace", None]])
+
+
+def ended(how: BaseException) -> Callable[[Path], FolderVault]:
+    """Vaults in which the work ends in this way as soon as somebody sees to them."""
+
+    class Ending(FolderVault):
+        def prepare(self, *, tidy: bool = True) -> None:
+            raise how
+
+    return Ending
+
+
+def test_a_bug_while_a_vault_is_named_fails_the_crawl_and_the_next_hand_over_takes_it_up(
+    together: Together, postgres: Engine, alone: Alone
+) -> None:
+    alone.map(SOURCE, "s")
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    spoil(postgres)
+    with pytest.raises(TypeError):
+        together.worker().work()
+    crawl = together.store.crawl(crawl_id)
+    assert crawl.state is CrawlState.FAILED
+    assert crawl.reason is not None
+    assert crawl.reason.startswith("TypeError: ")
+    assert crawl.traceback is not None
+    assert "Traceback" in crawl.traceback
+    assert not together.worker().work(), "nobody is at it any more"
+    mend(postgres)
+    together.map(SOURCE, "s")
+    crawl = together.store.crawl(crawl_id)
+    assert (crawl.state, crawl.reason, crawl.traceback) == (CrawlState.FINISHED, None, None)
+    same(alone, together)
+
+
+def test_a_bug_while_the_index_is_written_fails_the_crawl(together: Together, postgres: Engine) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    worker = together.worker(most=100)
+    assert worker.vault.see_to_vault()
+    assert worker.runner.step() is not None
+    assert together.store.stage(crawl_id) is CrawlStage.WRITE
+    spoil(postgres)
+    with pytest.raises(TypeError):
+        worker.vault.see_to_vault()
+    assert together.state(crawl_id) is CrawlState.FAILED
+
+
+def test_notes_alone_brought_up_to_date_take_a_failed_crawl_up_again(together: Together, postgres: Engine) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    spoil(postgres)
+    with pytest.raises(TypeError):
+        together.worker().work()
+    mend(postgres)
+    together.store.rewrite(crawl_id, together.key, "en")
+    together.store.go_on(LIMITS)
+    together.worker().run()
+    crawl = together.store.crawl(crawl_id)
+    assert (crawl.state, crawl.reason) == (CrawlState.FINISHED, None)
+
+
+def test_a_crawl_that_was_extended_while_its_vault_was_named_does_not_fail_by_that(
+    together: Together, postgres: Engine
+) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    spoil(postgres)
+
+    class Extended(FolderVault):
+        def prepare(self, *, tidy: bool = True) -> None:
+            together.store.hand_over(
+                crawl_key(["s"], Direction.REFERENCES),
+                Direction.REFERENCES,
+                2,
+                len(SOURCE),
+                [CrawlSeed("s", "s", "")],
+                None,
+                vault=together.key,
+                lang="en",
+                limits=LIMITS,
+            )
+            super().prepare(tidy=tidy)
+
+    with pytest.raises(TypeError):
+        together.worker(kind=Extended).work()
+    assert together.state(crawl_id) is CrawlState.RUNNING
+    assert together.store.crawl(crawl_id).reason is None
+
+
+def test_processes_that_die_over_a_vault_are_counted_and_the_crawl_fails_at_the_tenth(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for number in range(MOST_LOST_TURNS):
+        assert together.state(crawl_id) is CrawlState.RUNNING
+        with pytest.raises(Killed):
+            together.worker(f"host:{number}", kind=ended(Killed())).work()
+    together.worker().run()
+    crawl = together.store.crawl(crawl_id)
+    assert crawl.state is CrawlState.FAILED
+    assert crawl.reason == f"The process that saw to its vault died {MOST_LOST_TURNS} times."
+    assert together.store.note_names(together.key) == {}
+
+
+def test_deaths_over_a_vault_are_forgotten_once_it_is_named(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for begun in range(2):
+        for _ in range(MOST_LOST_TURNS - 1):
+            with pytest.raises(Killed):
+                together.worker(kind=ended(Killed())).work()
+        worker = together.worker(most=100)
+        assert worker.vault.see_to_vault()
+        if not begun:
+            assert worker.runner.step() is not None
+    assert together.state(crawl_id) is CrawlState.FINISHED
+
+
+def test_a_vault_that_comes_to_a_time_limit_fails_its_crawl_at_the_third(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for _ in range(MOST_LOSSES):
+        assert together.state(crawl_id) is CrawlState.RUNNING
+        with pytest.raises(TooLong):
+            together.worker(kind=ended(TooLong())).work()
+    crawl = together.store.crawl(crawl_id)
+    assert crawl.state is CrawlState.FAILED
+    assert crawl.reason is not None
+    assert "took longer than its worker allows" in crawl.reason
+    assert crawl.traceback is None
+
+
+@pytest.mark.parametrize(
+    "how",
+    [StoreUnavailable("away"), StorageFull("full"), ConfigurationError("a file in its place"), KeyboardInterrupt()],
+    ids=["database away", "disk full", "vault refused", "asked to end"],
+)
+def test_what_is_not_the_vaults_fault_is_charged_nothing(together: Together, how: BaseException) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for _ in range(MOST_LOST_TURNS + 1):
+        with pytest.raises(type(how)):
+            together.worker(kind=ended(how)).work()
+    together.worker().run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+
+
+def test_an_end_that_nobody_asked_for_is_a_bug_and_one_asked_for_is_none(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for asked, state in ((True, CrawlState.RUNNING), (False, CrawlState.FAILED)):
+        worker = together.worker(kind=ended(SystemExit(1)))
+        worker.ending = asked
+        with pytest.raises(SystemExit):
+            worker.work()
+        assert together.state(crawl_id) is state
+
+
+def test_a_process_that_is_killed_at_the_end_of_draining_is_charged_nothing(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for _ in range(MOST_LOST_TURNS + 1):
+        with pytest.raises(Killed):
+            together.worker("host:7", kind=ended(Killed())).work()
+        together.store.give_back(["host:7"])
+    together.worker().run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+
+
+def test_a_reason_that_no_database_takes_as_it_is_is_told_all_the_same(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    with pytest.raises(ValueError, match="hostile"):
+        together.worker(kind=ended(ValueError("hostile \0 and \ud800"))).work()
+    assert together.store.crawl(crawl_id).reason == "ValueError: hostile � and ?"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from refnet.domain.errors import ConfigurationError
@@ -11,6 +15,9 @@ from refnet.domain.errors import ConfigurationError
 _FILE = "signing.key"
 #: The least characters of a key that somebody chose.
 _LEAST = 16
+#: What a process that died while it made a key leaves beside it, and the seconds after which it has died.
+_LEFT = re.compile(rf"{re.escape(_FILE)}\.[0-9a-f]{{16}}")
+_LEFT_AFTER = 60.0
 
 
 def signing_keys(given: str | None, folder: Path) -> tuple[bytes, ...]:
@@ -26,6 +33,7 @@ def signing_keys(given: str | None, folder: Path) -> tuple[bytes, ...]:
             )
         return keys
     path = folder / _FILE
+    _remove_leftovers(folder)
     try:
         if not path.exists():
             _make(path)
@@ -48,9 +56,25 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(handle)
         try:
             os.link(temporary, path)
         except FileExistsError:
             return
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What was left holds a key: the one in use, where its maker died at the very end."""
+    now = time.time()
+    with suppress(OSError):
+        for file in folder.iterdir():
+            if _LEFT.fullmatch(file.name) is None:
+                continue
+            with suppress(OSError):
+                found = file.lstat()
+                # A clock that was set back makes files of the future.
+                if stat.S_ISREG(found.st_mode) and abs(now - found.st_mtime) > _LEFT_AFTER:
+                    file.unlink()

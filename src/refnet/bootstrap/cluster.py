@@ -31,6 +31,7 @@ from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.patience import Patience
 from refnet.pipeline.runner import Runner
+from refnet.pipeline.turns import Turns
 from refnet.pipeline.vault_turns import VaultWorker
 from refnet.settings import Settings
 
@@ -150,7 +151,8 @@ class Cluster:
         )
         self._opened.callback(source.close)
         summarizer = AbstractSummarizer()
-        vault = VaultWorker(store, FolderVault(settings.output_dir), settings.note_names)
+        turns = Turns(store, owner, passing, ending)
+        vault = VaultWorker(store, FolderVault(settings.output_dir), settings.note_names, turns)
         return ClusterWorker(
             store=store,
             crawler=Runner(

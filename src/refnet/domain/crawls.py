@@ -9,6 +9,10 @@ from enum import StrEnum
 
 from refnet.domain.papers import Direction, ListName, ListState
 
+#: A crawl fails after so many processes in a row that died while they saw to its vault. More than a job's three: in a
+#: large vault it takes seconds, cannot be halved to see whose fault it is, and kills from outside may hit it by chance.
+MOST_LOST_TURNS = 10
+
 
 class CrawlState(StrEnum):
     QUEUED = "queued"
@@ -65,7 +69,8 @@ class Incomplete:
 class Crawl:
     """A crawl as stored. Counts: `members` admitted papers, `collected` those whose details are stored, `seen` all
     papers known by id
-    that the lists of collected ones name, `missing` those that the source does not know."""
+    that the lists of collected ones name, `missing` those that the source does not know.
+    Where it failed, `reason` says why, and `traceback` is there for bugs."""
 
     id: int
     direction: Direction
@@ -77,6 +82,8 @@ class Crawl:
     citations: int = 0
     missing: int = 0
     dead: int = 0
+    reason: str | None = None
+    traceback: str | None = None
 
 
 def crawl_key(seeds: Iterable[str], direction: Direction) -> str:

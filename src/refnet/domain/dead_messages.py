@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from refnet.domain.jobs import Stage
+
 #: Where what is no message at all is set aside on Redis: a list, whose items have no queue of their own.
 UNDECODABLE = "dlq.raw"
 #: Bytes of a message that are kept; a longer one stands in the list of dead letters without it.
@@ -84,6 +86,19 @@ class DeadMessage:
     def is_raw(self) -> bool:
         """Whether it is no message, so that there is nothing to send again."""
         return self.queue == UNDECODABLE
+
+
+@dataclass(frozen=True, slots=True)
+class JobMessage:
+    """A message in the broker's dead letters whose task does jobs of a stage.
+
+    `paper` is as its sender named it. `is_hint` says that the ledger sent it, so that it is no dead letter by itself.
+    """
+
+    digest: str
+    stage: Stage
+    paper: str
+    is_hint: bool
 
 
 def shown(text: str) -> str:

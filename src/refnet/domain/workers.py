@@ -47,6 +47,8 @@ TASKS = {
     Stage.SUMMARIZE: "summarizer.tasks.summarize_pdf",
     Stage.GENERATE: "generator.tasks.generate_markdown",
 }
+#: The stage whose jobs each of them does.
+STAGES = {task: stage for stage, task in TASKS.items()}
 #: Where messages go that cannot be worked on.
 DEAD_LETTERS = "dlq"
 #: How many processes a worker of all queues has.

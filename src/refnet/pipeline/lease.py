@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from refnet.domain.errors import LeaseLost, RefnetError
+from refnet.domain.errors import LeaseLost, RefnetError, TransientError
 from refnet.domain.jobs import Wave
 
 #: Seconds for which a claim holds unless it is renewed; what a killed worker held is claimed again after it.
@@ -25,6 +25,9 @@ class LeaseStore(Protocol):
 
 class Lease:
     """A wave's lease, renewed by a thread of this process for as long as the context lasts.
+
+    Raises TransientError on entering where the system has no room for a thread, as when something starts processes
+    without end.
 
     A process that was stopped meanwhile finds its lease lost when it goes on: `check` raises LeaseLost then, and a
     write that is about to be made must not be made.
@@ -47,7 +50,10 @@ class Lease:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise TransientError("The system has no room for another thread.") from error
         return self
 
     def __exit__(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from refnet.domain.crawl import Limits
-from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
-from refnet.domain.errors import BrokerUnavailable, ConfigurationError, OutageTooLong, StoreUnavailable
+from refnet.domain.crawls import Crawl, CrawlSeed, CrawlStage, CrawlState, crawl_key
+from refnet.domain.errors import BrokerUnavailable, ConfigurationError, OutageTooLong, Stopped, StoreUnavailable
 from refnet.domain.jobs import Stage
 from refnet.domain.paces import PaceState
 from refnet.domain.papers import Direction
@@ -84,7 +84,8 @@ class Follower:
         """Resolve the seeds here, let the workers do the rest; a report, and where the notes are.
 
         `vault` is where they shall be, None where the workers write them. Raises ConfigurationError when no seed is
-        resolved or the workers write elsewhere, OutageTooLong when nothing moved for too long.
+        resolved or the workers write elsewhere, OutageTooLong when nothing moved for too long, Stopped when the workers
+        gave it up.
         """
         before = self.store.starts(self.host)
         resolution = self.mapper.resolve(request)
@@ -112,7 +113,7 @@ class Follower:
 
     def write(self, crawl_id: int, vault: str | None, lang: str) -> tuple[VaultReport, str]:
         """Let the workers bring the notes of a vault up to date, beginning with those of a crawl; what it holds then, and
-        where it is.
+        where it is. Raises as `map` does.
         """
         self.store.rewrite(crawl_id, vault, lang)
         self.follow(crawl_id, self.store.starts(self.host))
@@ -130,14 +131,16 @@ class Follower:
         )
 
     def follow(self, crawl_id: int, before: int) -> None:
-        """Until the crawl has ended. Raises OutageTooLong."""
+        """Until the crawl has ended. Raises OutageTooLong, and Stopped where it failed."""
         progress = self.mapper.progress
         moved, last, next_tell, told, trouble = self.clock(), None, 0.0, "", ""
         try:
             while True:
                 try:
-                    state = self.store.crawl(crawl_id).state
-                    if state in (CrawlState.FINISHED, CrawlState.CANCELLED, CrawlState.FAILED):
+                    crawl = self.store.crawl(crawl_id)
+                    if crawl.state is CrawlState.FAILED:
+                        raise Stopped(given_up(crawl))
+                    if crawl.state in (CrawlState.FINISHED, CrawlState.CANCELLED):
                         return
                     now = self._show(crawl_id, before)
                     if now != last:
@@ -213,6 +216,16 @@ class Follower:
                     self.mapper.progress.say(f"{error} Waiting for it.")
                     told = True
                 threading.Event().wait(LOOK_EVERY)
+
+
+def given_up(crawl: Crawl) -> str:
+    """In words: what made a crawl fail, and what to do."""
+    reason = (crawl.reason or "nobody knows why").rstrip(".")
+    more = " The traceback stands in refnet status --json; please report it." if crawl.traceback else ""
+    return (
+        f"The workers gave up the notes of crawl {crawl.id}: {reason}.{more} What is collected is kept. Mend the reason, "
+        "and run the same command again: it takes the crawl up."
+    )
 
 
 def elsewhere(place: str, wanted: str) -> str:

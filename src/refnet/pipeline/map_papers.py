@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Protocol
 
 from refnet.domain.crawl import best_first, wanted
 from refnet.domain.crawls import Incomplete, crawl_key
-from refnet.domain.errors import ConfigurationError
+from refnet.domain.errors import ConfigurationError, RefnetError
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.papers import Direction
 from refnet.domain.seeds import Seed, Unresolved
 from refnet.pipeline.crawl import estimate_requests, run_crawl
 from refnet.pipeline.generate import VaultReport, write_vault
 from refnet.pipeline.patience import Patience
-from refnet.pipeline.runner import Runner
+from refnet.pipeline.runner import Runner, bug, trace_of
 from refnet.pipeline.seeds import Resolution, SeedResolver
 from refnet.pipeline.summarize import summarize
 from refnet.ports import CrawlStore, NoteStore, Pace, PaperSource, Progress, Summarizer, SummaryStore, Vault
@@ -27,6 +28,8 @@ class MapStore(CrawlStore, NoteStore, SummaryStore, Protocol):
 
     def collected(self, crawl_id: int) -> list[str]:
         """Ids of the collected papers of a crawl, sorted."""
+
+    def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,10 @@ class Mapper:
     _resolution: Resolution = field(default_factory=Resolution)
 
     def map(self, request: MapRequest, vault: Vault) -> MapReport:
-        """Crawl, summarise, write the vault. Raises ConfigurationError when no seed is resolved."""
+        """Crawl, summarise, write the vault. Raises ConfigurationError when no seed is resolved.
+
+        A bug is raised on, and the crawl has failed by it: nobody is at it any more, and it is not to look as if.
+        """
         vault.prepare()
         resolution = self.resolve(request)
         crawl_id = self.store.open_crawl(
@@ -109,6 +115,16 @@ class Mapper:
             resolution.seeds,
             request.refresh_days,
         )
+        try:
+            return self._map(crawl_id, request, vault)
+        except RefnetError:
+            raise
+        except Exception as error:
+            with suppress(RefnetError):
+                self.store.fail_crawl(crawl_id, str(bug(error)), trace_of(error))
+            raise
+
+    def _map(self, crawl_id: int, request: MapRequest, vault: Vault) -> MapReport:
         runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
         try:
             run_crawl(crawl_id, self.store, self.source, runner, self.progress)

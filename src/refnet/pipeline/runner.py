@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from refnet.domain.crawl import Ask
+from refnet.domain.dead_messages import storable
 from refnet.domain.errors import (
     CredentialsRejected,
     NothingMatched,
@@ -264,7 +265,7 @@ class Runner:
 
 def bug(error: BaseException) -> RefnetError:
     """A fault of our own, as what is told of a dead letter."""
-    return RefnetError(f"{type(error).__name__}: {error}")
+    return RefnetError(storable(f"{type(error).__name__}: {error}"))
 
 
 def too_long(error: Exception) -> TimeLimitReached:
@@ -293,7 +294,7 @@ def trace_of(error: BaseException) -> str:
         seen.add(id(one))
         traceback.clear_frames(one.__traceback__)
         left += [one.__cause__, one.__context__]
-    return "".join(traceback.format_exception(error))
+    return storable("".join(traceback.format_exception(error)))
 
 
 def _share(wave: Wave) -> int | None:

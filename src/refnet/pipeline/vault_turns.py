@@ -16,13 +16,14 @@ from refnet.domain.notes import Baseline, WrittenNote
 from refnet.pipeline.generate import NoteWriting, revision, settle
 from refnet.pipeline.lease import Lease
 from refnet.pipeline.standing import Standing
+from refnet.pipeline.turns import Turns, TurnStore
 from refnet.ports import NoteStore, Vault
 
 #: Contents of notes looked at together for the index.
 _CHUNK = 500
 
 
-class SharedNoteStore(NoteStore, Protocol):
+class SharedNoteStore(NoteStore, TurnStore, Protocol):
     """The part of the store that workers write one vault together with."""
 
     def vault_turn(self, vault: str) -> AbstractContextManager[bool]: ...
@@ -55,6 +56,7 @@ class VaultWorker:
     store: SharedNoteStore
     vault: Vault
     style: str
+    turns: Turns
 
     @property
     def key(self) -> str:
@@ -63,19 +65,20 @@ class VaultWorker:
     def see_to_vault(self) -> bool:
         """Begin and end what the crawls of this vault wait for; whether there was any of it.
 
-        Another worker that is at it already does it all.
+        Another worker that is at it already does it all. What is raised has decided about the crawls: see `Turns`.
         """
         if not self._due():
             return False
         with self.store.vault_turn(self.key) as mine:
             if not mine:
                 return False
-            # Once more: what was due may be done by now.
-            if beginning := [due for due in self._due() if due.stage is CrawlStage.NAME]:
-                self._begin(beginning)
-            # And again: what was begun just now has notes to be written, and no crawl of the vault ends before.
-            if any(due.stage is CrawlStage.WRITE for due in self._due()):
-                self._end()
+            # Each time once more: what was due may be done by now, and what was begun just now has notes to be written,
+            # before which no crawl of the vault ends.
+            for stage, see_to in ((CrawlStage.NAME, self._begin), (CrawlStage.WRITE, self._end)):
+                due = {due.crawl_id: due for due in self._due() if due.stage is stage}
+                if due:
+                    with self.turns.over(list(due)) as left:
+                        see_to([due[crawl_id] for crawl_id in left])
         return True
 
     def _due(self) -> list[NotesDue]:
@@ -128,6 +131,8 @@ class VaultWorker:
 
     def _begin(self, beginning: Sequence[NotesDue]) -> None:
         """Name the papers of crawls, all together: what stands in the vault is looked at once."""
+        if not beginning:
+            return
         lang = beginning[-1].lang
         ids = [due.crawl_id for due in beginning]
         for crawl_id in ids:
@@ -143,7 +148,9 @@ class VaultWorker:
         at = revision(self.store, self.vault, lang)
         self.store.begin_writing(ids, self.key, todo, at, problems)
 
-    def _end(self) -> None:
+    def _end(self, ending: Sequence[NotesDue]) -> None:
+        if not ending:
+            return
         self.vault.prepare()
         lang = self.store.vault_language(self.key)
         linked = self._linked()

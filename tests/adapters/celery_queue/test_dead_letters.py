@@ -16,8 +16,10 @@ from refnet.adapters.celery_queue import dead_letters as module
 from refnet.adapters.celery_queue import envelopes, transport
 from refnet.adapters.celery_queue.dead_letters import DeadLetters
 from refnet.adapters.celery_queue.queues import dead_letter_queue, task_queues
-from refnet.domain.dead_messages import MOST_KEPT, UNDECODABLE, RefusedMessage
+from refnet.adapters.celery_queue.signing import HINT
+from refnet.domain.dead_messages import MOST_KEPT, UNDECODABLE, JobMessage, RefusedMessage
 from refnet.domain.errors import BrokerUnavailable, ConfigurationError
+from refnet.domain.jobs import Stage
 from tests.adapters.celery_queue.conftest import Connect, envelope, pushed
 from tests.servers import free_port, ticks
 
@@ -55,14 +57,20 @@ def what_it_is(message: Any) -> tuple[Any, ...]:
     return message.headers, bytes(message.body), message.content_type, message.content_encoding
 
 
-def published(channel: Any, **headers: Any) -> None:
+JSON = "application/json"
+ADDRESSES = {"correlation_id": "c", "reply_to": "r"}
+
+
+def published(
+    channel: Any, encoding: str | None = "utf-8", addresses: dict[str, Any] | None = None, **headers: Any
+) -> None:
     message = channel.prepare_message(
         BODY,
         priority=7,
         content_type="application/json",
-        content_encoding="utf-8",
+        content_encoding=encoding,
         headers={**HEADERS, **headers},
-        properties={"correlation_id": "c", "reply_to": "r"},
+        properties=dict(ADDRESSES if addresses is None else addresses),
     )
     channel.basic_publish(message, exchange="", routing_key="crawler")
 
@@ -123,16 +131,52 @@ def test_a_broker_that_is_away_is_told_in_words() -> None:
 
 def test_the_digest_tells_messages_apart_and_not_what_brokers_add() -> None:
     one: dict[str, Any] = {"headers": HEADERS, "body": "e30=", "content-type": "application/json"}
-    same = {**one, "headers": {**HEADERS, "redelivered": True, "x-death": [{"count": 2}], "x-first-death-queue": "q"}}
-    assert envelopes.digest_of("crawler", one) == envelopes.digest_of("crawler", same)
+    delivered = {"redelivered": True, "x-death": [{"count": 2}], "x-first-death-queue": "q"}
+    for same in (
+        {**one, "headers": {**HEADERS, **delivered}},
+        {**one, "content-encoding": None, "properties": {"delivery_tag": "t", "priority": 3}},
+        {**one, "properties": {"correlation_id": None, "reply_to": ""}},
+        {**one, "properties": "none at all"},
+    ):
+        assert envelopes.digest_of("crawler", one) == envelopes.digest_of("crawler", same)
     others = [
         {**one, "body": "e31="},
         {**one, "headers": {**HEADERS, "id": "j"}},
         {**one, "content-type": "text/plain"},
         {**one, "headers": None},
+        {**one, "content-encoding": "utf-8"},
+        {**one, "properties": {"correlation_id": "c"}},
+        {**one, "properties": {"reply_to": "c"}},
     ]
     digests = {envelopes.digest_of("crawler", other) for other in (one, *others)}
-    assert len(digests | {envelopes.digest_of("generator", one)}) == 6
+    assert len(digests | {envelopes.digest_of("generator", one)}) == 9
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "binary", None])
+@pytest.mark.parametrize(
+    "addresses",
+    [ADDRESSES, {}, {"correlation_id": "é" * 100}, {"reply_to": ""}, {"correlation_id": None, "reply_to": None}],
+    ids=["both", "none", "one", "empty", "said to be none"],
+)
+def test_a_message_has_one_digest_from_either_broker_and_out_of_the_queue_of_dead_letters(
+    letters: DeadLetters,
+    connect: Connect,
+    on_rabbitmq: tuple[DeadLetters, Any],
+    encoding: str | None,
+    addresses: dict[str, Any],
+) -> None:
+    rabbit_letters, rabbit = on_rabbitmq
+    found = []
+    for sender, channel in ((letters, connect().channel()), (rabbit_letters, rabbit)):
+        published(channel, encoding, addresses)
+        message = received(channel)
+        found.append(envelopes.refused(message, "bad").digest)
+        message.reject()
+        for _ in ticks(30):
+            if channel.queue_declare("dlq", passive=True).message_count == 1:
+                break
+        assert sender.remove(found) == 1, "it is found there by what it was in its queue"
+    assert found[0] == found[1]
 
 
 # ---------------------------------------------------------------- out of the queue of dead letters
@@ -188,6 +232,44 @@ def test_a_message_that_cannot_be_sent_stays_in_the_queue_of_dead_letters_and_th
         assert received(channel).headers["id"] == "3"
         assert [received(channel, "dlq").headers["id"] for _ in range(3)] == ["0", "1", "2"]
         assert channel.basic_get("dlq") is None
+
+
+def test_messages_about_jobs_are_found_among_the_dead_letters_with_the_papers_they_name(
+    letters: DeadLetters, connect: Connect, on_rabbitmq: tuple[DeadLetters, Any]
+) -> None:
+    rabbit_letters, rabbit = on_rabbitmq
+    hint, by_hand = [["paper"], {}, {}], [[], {"paper_id": "doi:10.1/x", "depth": 1}, {}]
+    wrong: list[Any] = [[], {}, 1, [[], {}, {}], [{}, [], 1], "no"]
+    bodies: list[tuple[str, Any]] = [
+        ("summarizer.tasks.summarize_pdf", hint),
+        ("crawler.tasks.fetch_paper_metadata", by_hand),
+        ("crawler.tasks.batch_process_papers", hint),
+        *(("summarizer.tasks.summarize_pdf", each) for each in wrong),
+    ]
+    for sender, channel in ((letters, connect().channel()), (rabbit_letters, rabbit)):
+        assert sender.job_messages() == []
+        digests = []
+        for number, (task, body) in enumerate(bodies):
+            more = {HINT: True} if body is hint else {}
+            told = {"task": task, "id": str(number), **more}
+            text = json.dumps(body)
+            prepared = channel.prepare_message(text, content_type=JSON, content_encoding="utf-8", headers=told)
+            channel.basic_publish(prepared, exchange="", routing_key="crawler")
+            message = received(channel)
+            digests.append(envelopes.refused(message, "bad").digest)
+            message.reject()
+        for _ in ticks(30):
+            if channel.queue_declare("dlq", passive=True).message_count == len(bodies):
+                break
+        if channel is not rabbit:
+            with channel.conn_or_acquire() as client:
+                client.lpush("dlq", b"no message", b"{}")
+        found = sorted(sender.job_messages(), key=lambda each: digests.index(each.digest))
+        assert found == [
+            JobMessage(digests[0], Stage.SUMMARIZE, "paper", is_hint=True),
+            JobMessage(digests[1], Stage.CRAWL, "doi:10.1/x", is_hint=False),
+        ]
+        assert sender.remove([each.digest for each in found]) == 2
 
 
 def test_the_oldest_dead_letters_go_when_there_are_too_many(

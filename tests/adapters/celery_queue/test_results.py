@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from refnet.adapters.celery_queue import results
+from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.celery_queue.results import READ_RETRIES, DatabaseResults
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.adapters.database.migrate import upgrade
@@ -530,6 +532,38 @@ def test_a_time_limit_between_question_and_answer_spoils_no_later_result(
 
 
 # ---------------------------------------------------------------- what is not to be waited for
+
+
+# ---------------------------------------------------------------- in a worker's main process
+
+
+def test_a_workers_main_thread_waits_for_no_result_to_be_stored_and_others_do(
+    app: Celery, migrated: str, table: psycopg.Connection[Any]
+) -> None:
+    backend = app.backend
+    backend.keep_aside(Keeper(lambda _: None))
+    with psycopg.connect(_plain(migrated)) as locking:
+        locking.execute("LOCK TABLE celery_taskmeta IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        backend.mark_as_failure("mine", ValueError("gone"))
+        with pytest.raises(BackendGetMetaError):
+            backend.get_task_meta("mine")
+        assert time.monotonic() - began < 5.0
+        with ThreadPoolExecutor(1) as pool:
+            theirs = pool.submit(backend.mark_as_done, "theirs", 1)
+            assert not wait([theirs], 0.5).done
+            locking.commit()
+            theirs.result(30)
+    assert any(backend.get_state("mine") == "FAILURE" for _ in ticks(20))
+
+
+def test_what_goes_wrong_with_storing_in_the_background_is_told(
+    postgres_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = celery_app(postgres_database).backend
+    backend.keep_aside(Keeper(lambda _: None))
+    backend.mark_as_done("t", 1)
+    assert any("The result of a task is lost: ConfigurationError" in caplog.text for _ in ticks(20)), caplog.text
 
 
 def test_a_missing_table_is_told_with_its_cure(postgres_database: str) -> None:

@@ -106,22 +106,9 @@ class Consumer(stock.Consumer):
             self._refuse(message, error)
             return
         self._refuse(message, error, failed=True)
-        self.keeper.soon(lambda: self._mark_as_failure(message, str(name), task_id))
+        self.keeper.soon(lambda: mark_as_failure(self.app, message, task_id, NotRegistered(str(name))))
         if self.event_dispatcher:
             self.event_dispatcher.send("task-failed", uuid=task_id, exception=f"NotRegistered({name!r})")
-
-    def _mark_as_failure(self, message: Any, name: str, task_id: str) -> None:
-        """Let the sender, who waits for a result, know."""
-        properties = message.properties
-        request = Bunch(
-            task=name,  # stock Celery says `name`, which no backend reads
-            chord=None,
-            root_id=message.headers.get("root_id"),
-            correlation_id=properties.get("correlation_id"),
-            reply_to=properties.get("reply_to"),
-            errbacks=None,
-        )
-        self.app.backend.mark_as_failure(task_id, NotRegistered(name), request=request)
 
     def _refuse(self, message: Any, error: Exception, *, failed: bool = False) -> None:
         try:
@@ -165,3 +152,17 @@ class Consumer(stock.Consumer):
     def _reject(self, message: Any) -> None:
         if not message.acknowledged:
             message.reject_log_error(_log, self.connection_errors)
+
+
+def mark_as_failure(app: Any, message: Any, task_id: str, error: Exception) -> None:
+    """Let the sender of a message that will not run, who waits for a result, know. Raises what the backend raises."""
+    properties = message.properties
+    request = Bunch(
+        task=str(message.headers.get("task")),  # stock Celery says `name`, which no backend reads
+        chord=None,
+        root_id=message.headers.get("root_id"),
+        correlation_id=properties.get("correlation_id"),
+        reply_to=properties.get("reply_to"),
+        errbacks=None,
+    )
+    app.backend.mark_as_failure(task_id, error, request=request)

@@ -10,11 +10,12 @@ from typing import Any
 from celery import Celery
 from redis.exceptions import ResponseError
 
+from refnet.adapters.celery_queue.job_messages import job_messages
 from refnet.adapters.celery_queue.queues import depths
 from refnet.adapters.celery_queue.resending import Resending, digest_of_item, digest_of_message, in_words, looked_at
 from refnet.adapters.celery_queue.scripts import RECORDED, REMOVE_UNDECODABLE, UNRECORDED, run
 from refnet.adapters.celery_queue.transport import Channel
-from refnet.domain.dead_messages import MOST_KEPT, UNDECODABLE, RefusedMessage
+from refnet.domain.dead_messages import MOST_KEPT, UNDECODABLE, JobMessage, RefusedMessage
 from refnet.domain.workers import DEAD_LETTERS
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,11 @@ class DeadLetters:
                 if len(raw) < len(digests):
                     removed += _remove_from_redis(client, digests)
             return removed
+
+    def job_messages(self) -> list[JobMessage]:
+        """Messages among the dead letters that were about jobs."""
+        with self._channel() as channel:
+            return list(job_messages(channel, LOOKED_AT))
 
     def unrecorded(self) -> list[RefusedMessage]:
         """The oldest undecodable items that `recorded` was not told of yet; none on RabbitMQ, which has no such list."""

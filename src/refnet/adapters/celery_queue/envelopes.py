@@ -23,6 +23,8 @@ _STOCK = Properties._load_properties  # noqa: SLF001 - it has no other place to 
 
 #: What brokers and transports add to the headers of a message on its way.
 _ADDED = ("redelivered", "x-death", "x-first-death-", "x-last-death-")
+#: What our transport on Redis adds there to the way that a message came by (see `unacked`).
+_OF_DELIVERY = ("redelivered", "losses")
 #: Properties of AMQP that a message keeps; its headers and content type stand in the envelope by themselves.
 _PROPERTIES = (
     *("delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp", "type"),
@@ -81,7 +83,7 @@ def envelope_of(message: Any) -> dict[str, Any]:
     if isinstance(raw, dict):
         properties = {key: value for key, value in raw["properties"].items() if key != "delivery_tag"}
         if isinstance(came := properties.get("delivery_info"), dict):
-            properties["delivery_info"] = {key: value for key, value in came.items() if key != "redelivered"}
+            properties["delivery_info"] = {key: value for key, value in came.items() if key not in _OF_DELIVERY}
         return {**raw, "headers": _own_headers(raw.get("headers")), "properties": properties}
     headers = _own_headers(message.headers)
     body = message.body.encode() if isinstance(message.body, str) else bytes(message.body or b"")
@@ -102,7 +104,12 @@ def envelope_of(message: Any) -> dict[str, Any]:
 
 def digest_of(queue: str, envelope: Mapping[str, Any]) -> str:
     """The same for the same message of a queue, however often and by whichever way it comes."""
-    parts = [queue, _own_headers(envelope.get("headers")), *(envelope.get(key) for key in ("content-type", "body"))]
+    found = envelope.get("properties")
+    properties = found if isinstance(found, dict) else {}
+    # RabbitMQ leaves out a property that is None, and Celery sends an empty reply address where there is none.
+    about = [envelope.get(key) or "" for key in ("content-type", "content-encoding")]
+    addresses = [properties.get(key) or "" for key in ("correlation_id", "reply_to")]
+    parts = [queue, _own_headers(envelope.get("headers")), *about, *addresses, envelope.get("body")]
     try:
         text = dumps(parts, sort_keys=True)
     except _UNWRITABLE:

@@ -12,7 +12,7 @@ from kombu.transport import redis as stock
 from kombu.utils.json import loads
 from redis.exceptions import NoScriptError
 
-from refnet.adapters.celery_queue.scripts import FETCH, digest, run
+from refnet.adapters.celery_queue.scripts import FETCH, OWNERS, digest, run
 
 _log = get_logger(__name__)
 
@@ -29,6 +29,8 @@ class FetchingChannel(stock.Channel):
 
     queue_order: tuple[str, ...] = ()
     dead_letter_queue: str | None = "dlq"
+    #: Whose the messages are that are taken here, for as long as that is heard of (see `owners`); nobody's if empty.
+    owner: str = ""
     #: The tag of the message being delivered, which the fetch has recorded.
     recorded: str | None = None
 
@@ -88,11 +90,11 @@ class FetchingChannel(stock.Channel):
 
     def _fetch_arguments(self, queues: list[str]) -> list[Any]:
         """The keys, and then each argument, of the script FETCH."""
-        keys = [self.unacked_key, self.unacked_index_key, self.undecodable_key]
+        keys = [self.unacked_key, self.unacked_index_key, self.undecodable_key, OWNERS]
         for queue in queues:
             keys += [self.bell_of(queue), queue]
         priorities = " ".join(map(str, sorted(self.priority_steps, reverse=True)))
-        return [keys, self.sep, priorities, *map(json_text, queues)]
+        return [keys, self.sep, priorities, self.owner, *map(json_text, queues)]
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for a message, or wait for one at the doorbells. Named by kombu, whose poller calls it."""

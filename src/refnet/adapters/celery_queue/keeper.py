@@ -1,4 +1,4 @@
-"""Dead letters on their way into the database, from a worker's main process, which must never wait for it long."""
+"""What goes into the database from a worker's main process, which must never wait for it long."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ Act = Callable[[], object]
 
 
 class Keeper:
-    """A thread that records dead letters by `record`, in the order in which they came."""
+    """A thread that records dead letters by `record`, and does what else is asked of it, in the order in which it came."""
 
     def __init__(self, record: Callable[[RefusedMessage], object]) -> None:
         self.record = record
+        #: what was asked for last
+        self.latest: Future[object] = Future()
+        self.latest.set_result(None)
         # Not an executor, for whose threads Python waits before it ends.
         self._todo: SimpleQueue[tuple[Act, Future[object]]] = SimpleQueue()
         self._starting = Lock()
@@ -36,20 +39,24 @@ class Keeper:
         """Begin to record it, and wait a moment for that."""
         return self.soon(lambda: self.record(letter))
 
-    def soon(self, act: Act) -> Future[object]:
+    def soon(self, act: Act, patience: float = PATIENCE) -> Future[object]:
         """Do something in the thread, and wait a moment for that."""
         future: Future[object] = Future()
+        self.latest = future
         self._todo.put((act, future))
         with self._starting:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="dead-letters", daemon=True)
                 self._thread.start()
-        wait([future], PATIENCE)
+        wait([future], patience)
         return future
 
-    def insist(self, act: Act) -> None:
-        """Do something as soon as the database answers, unless the process ends before. Holds up what is kept after it."""
-        self.soon(lambda: _insist(act))
+    def insist(self, act: Act) -> Future[object]:
+        """Do something as soon as the database answers, unless the process ends before, and wait a moment for that.
+
+        Holds up what is kept after it.
+        """
+        return self.soon(lambda: _insist(act))
 
     def _run(self) -> None:
         while True:

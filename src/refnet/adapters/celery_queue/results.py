@@ -11,15 +11,18 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, Never
 
 import psycopg
 from celery import states
 from celery.backends.base import BaseBackend
-from celery.exceptions import ImproperlyConfigured, SecurityError
+from celery.exceptions import BackendGetMetaError, ImproperlyConfigured, SecurityError
 from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL
 
+from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.database.engine import REFUSED, database_url, shown
 from refnet.domain.errors import ConfigurationError, StoreUnavailable
 
@@ -35,6 +38,8 @@ CHUNK = 10_000
 #: Tries again before reading and deleting give up, with the default pauses some ten seconds; storing has the setting
 #: `result_backend_max_retries`, for only what is not stored is lost.
 READ_RETRIES = 10
+#: Seconds that a worker's main thread waits for what it reads.
+PATIENCE = 1.0
 
 #: Whatever the URL says stands above these. A peer that vanished is noticed after 10 s, both ways: a task has often
 #: waited as long for the ledger before.
@@ -106,6 +111,7 @@ class DatabaseResults(BaseBackend):
 
     always_retry: bool
     max_retries: float
+    _aside: tuple[int, Keeper] | None = None
 
     def __init__(self, url: str | None = None, **options: Any) -> None:
         super().__init__(url=url, **options)
@@ -115,6 +121,15 @@ class DatabaseResults(BaseBackend):
         self._threads = threading.local()
         if not self.app.conf.value_set_for("result_backend_always_retry"):
             self.always_retry = True  # as in Celery's own: the general default would lose results
+
+    def keep_aside(self, keeper: Keeper) -> None:
+        """From now on the main thread of this process leaves it to the keeper to wait for the database.
+
+        For a worker's main process, whose loop must go on: there Celery stores what became of tasks whose process is
+        gone. Storing is then begun in any case, and what goes wrong with it is logged; reading gives up after
+        `PATIENCE`, with BackendGetMetaError.
+        """
+        self._aside = os.getpid(), keeper
 
     def as_uri(self, include_password: bool = False) -> str:
         return str(self.url) if include_password else shown(self._address)
@@ -161,7 +176,17 @@ class DatabaseResults(BaseBackend):
     def _ensure_retryable(self, func: Callable[..., Any], *args: Any, **options: Any) -> Any:
         if func != self._store_result:
             options.setdefault("max_retries", min(self.max_retries, READ_RETRIES))
-        return super()._ensure_retryable(func, *args, **options)
+        act = partial(super()._ensure_retryable, func, *args, **options)
+        if self._aside is None or self._aside[0] != os.getpid() or not _in_main_thread():
+            return act()
+        keeper = self._aside[1]
+        if func == self._store_result:
+            keeper.soon(act).add_done_callback(_tell_of_loss)
+            return None
+        try:
+            return keeper.soon(act, PATIENCE).result(0)
+        except TimeoutError as error:
+            raise BackendGetMetaError("The database did not answer at once.") from error
 
     def _store_result(
         self,
@@ -300,6 +325,15 @@ def _let_go(connection: psycopg.Connection[Any], process: int) -> None:
         os.dup2(nowhere, connection.fileno())
         os.close(nowhere)
     connection.close()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _tell_of_loss(stored: Future[object]) -> None:
+    if (error := stored.exception()) is not None:
+        _log.error("The result of a task is lost: %s: %s", type(error).__name__, error)
 
 
 def _postgresql(text: str) -> URL:

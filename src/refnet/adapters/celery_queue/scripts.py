@@ -19,21 +19,26 @@ _GARBAGE_AT_ONCE = 100
 #: What stands behind the name of the list of undecodable items, for the number of those at its head that are not among
 #: the dead letters yet.
 NEW = ".new"
+#: What stands in the tag of a record before the owner: who took the message.
+OWNED_BY = "@"
+#: The sorted set of owners.
+OWNERS = "_refnet.owners"
 
 #: Takes the first message of the first list that holds any, and records it as kombu would.
 #:
-#: KEYS: `unacked`, `unacked_index`, the list for what cannot be decoded; then for each queue its doorbell and its list
-#: of priority 0. ARGV: what stands between the names of queue and priority; the priorities, separated by spaces, the
-#: most urgent first; then for each queue its name in JSON. (The lists are named here because sending and encoding
-#: eleven names for each queue took half of a fetch's time.)
+#: KEYS: `unacked`, `unacked_index`, the list for what cannot be decoded, the set of owners; then for each queue its
+#: doorbell and its list of priority 0. ARGV: what stands between the names of queue and priority; the priorities,
+#: separated by spaces, the most urgent first; the owner, or nothing; then for each queue its name in JSON. (The lists
+#: are named here because sending and encoding eleven names for each queue took half of a fetch's time.)
 #: Returns the number of the queue from 1, the tag under which the message is recorded, and the message; nil when there
 #: is none.
 #:
 #: The record names the queue itself, by the nameless exchange, so that it goes back there and nowhere else, whatever
 #: exchanges are bound. A tag already in use (somebody pushed a copy) gets the time behind it: neither record then
-#: overwrites the other. The time is Redis' own: by that of a worker whose clock is wrong, a message might come again at
-#: once, or never. The doorbell is rung again while more is waiting, so that one ring wakes as many workers as
-#: there are messages.
+#: overwrites the other. So does that of a message that comes again: whoever had it first may acknowledge it late, and
+#: that must not forget the record of whoever has it now. Behind that stands the owner, who is known to be alive from
+#: then on. The time is Redis' own: by that of a worker whose clock is wrong, a message might come again at once, or
+#: never. The doorbell is rung again while more is waiting, so that one ring wakes as many workers as there are messages.
 FETCH = f"""
 local function tag_of(item)
   local ok, message = pcall(cjson.decode, item)
@@ -41,30 +46,33 @@ local function tag_of(item)
   local properties = message.properties
   if type(properties) ~= 'table' or type(properties.delivery_info) ~= 'table' then return nil end
   local tag = properties.delivery_tag
-  if type(tag) == 'number' then return tostring(tag) end
-  if type(tag) == 'string' and tag ~= '' then return tag end
+  if type(tag) == 'number' then tag = tostring(tag) end
+  if type(tag) == 'string' and tag ~= '' then return tag, properties.delivery_info.redelivered == true end
   return nil
 end
 
 local clock = redis.call('TIME')
 local now = clock[1] .. '.' .. string.format('%06d', clock[2])
-local between, priorities = ARGV[1], ARGV[2]
+local between, priorities, owner = ARGV[1], ARGV[2], ARGV[3]
 local garbage = 0
-for queue = 1, #ARGV - 2 do
-  local bell = KEYS[2 + 2 * queue]
+for queue = 1, #ARGV - 3 do
+  local bell = KEYS[3 + 2 * queue]
   local lists = {{}}
   for priority in string.gmatch(priorities, '%S+') do
-    local base = KEYS[3 + 2 * queue]
+    local base = KEYS[4 + 2 * queue]
     lists[#lists + 1] = priority == '0' and base or base .. between .. priority
   end
   for list = 1, #lists do
     local item = redis.call('RPOP', lists[list])
     while item do
-      local tag = tag_of(item)
+      local tag, again = tag_of(item)
       if tag then
-        if redis.call('HEXISTS', KEYS[1], tag) == 1 then tag = tag .. '.' .. now end
+        local behind = owner == '' and '' or '{OWNED_BY}' .. owner
+        if again or redis.call('HEXISTS', KEYS[1], tag .. behind) == 1 then tag = tag .. '.' .. now end
+        tag = tag .. behind
         redis.call('ZADD', KEYS[2], now, tag)
-        redis.call('HSET', KEYS[1], tag, '[' .. item .. ', "", ' .. ARGV[2 + queue] .. ']')
+        redis.call('HSET', KEYS[1], tag, '[' .. item .. ', "", ' .. ARGV[3 + queue] .. ']')
+        if owner ~= '' then redis.call('ZADD', KEYS[4], now, owner) end
         if redis.call('EXISTS', unpack(lists, list)) > 0 then
           redis.call('ZADD', bell, 0, 'rung')
           redis.call('EXPIRE', bell, {BELL_EXPIRES})
@@ -95,15 +103,18 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
-#: Moves a recorded message into lists and rings for it, unless the record is gone: then somebody else has moved it.
+#: Moves a recorded message into lists and rings for it, unless the record is gone: then somebody else has moved it; and
+#: unless its owner, where one is named, has been heard of since it was found lost.
 #:
-#: KEYS: `unacked`, `unacked_index`; then pairs of a list and its doorbell. ARGV: the tag, what to put into the lists,
-#: LPUSH for their far end or RPUSH for the end that is taken from next. Returns 1 when moved, else 0.
+#: KEYS: `unacked`, `unacked_index`, the set of owners; then pairs of a list and its doorbell. ARGV: the tag, what to put
+#: into the lists, LPUSH for their far end or RPUSH for the end that is taken from next; and, for a message of a lost
+#: owner, that one and its score as `LOST` returned it. Returns 1 when moved, else 0.
 MOVE = f"""
+if ARGV[4] and redis.call('ZSCORE', KEYS[3], ARGV[4]) ~= ARGV[5] then return 0 end
 local moved = redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 if moved == 1 then
-  for list = 3, #KEYS, 2 do
+  for list = 4, #KEYS, 2 do
     redis.call(ARGV[3], KEYS[list], ARGV[2])
     redis.call('ZADD', KEYS[list + 1], 0, 'rung')
     redis.call('EXPIRE', KEYS[list + 1], {BELL_EXPIRES})
@@ -123,6 +134,47 @@ if moved == 1 then
   redis.call('INCR', KEYS[3] .. '{NEW}')
 end
 return moved
+"""
+
+#: Tells that an owner lives, and since when some owner has told so without a break.
+#:
+#: KEYS: the set of owners, by when each was last heard of; the text with the other time. ARGV: the owner; milliseconds
+#: that are no break yet. Begins with what a full Redis allows, which then allows the rest: none is to be taken for lost
+#: because of that.
+BEAT = """
+redis.call('ZREM', KEYS[1], ARGV[1])
+local clock = redis.call('TIME')
+local now = clock[1] .. '.' .. string.format('%06d', clock[2])
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+local since = redis.call('GET', KEYS[2])
+if not since or tonumber(since) > tonumber(now) then since = now end
+redis.call('SET', KEYS[2], since, 'PX', ARGV[2])
+"""
+
+#: The owners of whom nothing was heard for long: for each its name, and the score it has from now on. For a while nobody
+#: else is told of them.
+#:
+#: KEYS: as for `BEAT`. ARGV: seconds of silence after which an owner is lost; seconds that owners must have been heard
+#: without a break, else it may have been Redis that was away; seconds for which the lost are the caller's to see to.
+LOST = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1] .. '.' .. string.format('%06d', clock[2]))
+local since = redis.call('GET', KEYS[2])
+local found = {}
+if not since or now - tonumber(since) < tonumber(ARGV[2]) then return found end
+for _, owner in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1], 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[1], owner)
+  redis.call('ZADD', KEYS[1], now - ARGV[1] + ARGV[3], owner)
+  found[#found + 1] = {owner, redis.call('ZSCORE', KEYS[1], owner)}
+end
+return found
+"""
+
+#: Forgets a lost owner, unless it has been heard of since.
+#:
+#: KEYS: the set of owners. ARGV: the owner; its score as `LOST` returned it.
+FORGET_OWNER = """
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end
 """
 
 #: The oldest undecodable items that are not among the dead letters yet, the oldest first: for each its SHA-1, its

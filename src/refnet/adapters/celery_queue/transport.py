@@ -1,7 +1,7 @@
 """kombu's Redis transport, mended: eleven priorities, nothing lost between queue and worker, dead letters.
 
 Keys and envelopes are kombu's, so its tools, Flower and other clients work on them; new are `_refnet.bell.QUEUE`, the
-queue of dead letters, and the list of what cannot be decoded.
+set of owners, the queue of dead letters, and the list of what cannot be decoded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Channel(FetchingChannel):
     """A channel with eleven priorities, of which 10 is the most urgent, and whose messages outlive their connection.
 
     kombu treats 10 as 9 (by design, not to be mended). Transport options beside kombu's: `queue_order`, names of the
-    queues to empty first; `queue_max_priority`, highest priority by queue; `dead_letter_queue`, None for none. Without
+    queues to empty first; `queue_max_priority`, highest priority by queue; `dead_letter_queue`, None for none; `owner`,
+    a name that somebody keeps alive (see `owners`), so that what was taken under it comes again when it is lost. Without
     effect: `queue_order_strategy`, `ack_emulation`.
     """
 
@@ -42,7 +43,7 @@ class Channel(FetchingChannel):
     queue_max_priority: Mapping[str, int] = MappingProxyType({})
     from_transport_options = (
         *(option for option in stock.Channel.from_transport_options if option != "ack_emulation"),
-        *("queue_order", "queue_max_priority", "dead_letter_queue"),
+        *("queue_order", "queue_max_priority", "dead_letter_queue", "owner"),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

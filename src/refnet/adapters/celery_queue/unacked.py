@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,12 +14,20 @@ from kombu.transport import redis as stock
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 
-from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, MOVE, SET_ASIDE, run
+from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, MOVE, OWNERS, SET_ASIDE, run
+from refnet.domain.jobs import MOST_LOSSES
 
 _log = get_logger(__name__)
 
 #: The lists' end from which the next message is taken, and the other.
 NEXT, LAST = "RPUSH", "LPUSH"
+#: How often a message was lost with its owner, among what is of its deliveries.
+LOSSES = "losses"
+
+#: A message, and the exchange and routing key by which it came.
+Record = tuple[dict[str, Any], str, str]
+#: Nothing, or a lost owner and its score: the message moves only if that has not been heard of since.
+Fence = tuple[()] | tuple[bytes, bytes]
 
 
 class Message(virtual.Message):
@@ -85,8 +93,8 @@ class QoS(stock.QoS):
             dead = self.channel.dead_letter_queue
             if not dead or queue == dead:
                 self._forget(client, delivery_tag)
-            elif (text := self._written(client, delivery_tag, with_death(payload, queue))) is not None:
-                self._move(client, delivery_tag, [(dead, dead)], text, LAST)
+            else:
+                self._move(client, delivery_tag, [(dead, dead)], with_death(payload, queue), LAST)
 
     def set_aside(self, delivery_tag: str, raw: bytes, client: Any = None) -> None:
         """Move what a fetch took for a message, and is none, to the list for such."""
@@ -99,15 +107,27 @@ class QoS(stock.QoS):
         with self.channel.conn_or_acquire(client) as connected:
             if (found := self._recorded(connected, tag)) is None:
                 return
-            payload, exchange, routing_key = found
-            if isinstance(payload.get("headers"), dict):
-                payload["headers"]["redelivered"] = True
-            payload["properties"]["delivery_info"]["redelivered"] = True
-            # An exchange is only in records of other kombus, and may be bound no more: rather a queue than nowhere.
-            queues = (self.channel.queues_of(exchange, routing_key) if exchange else None) or [routing_key]
-            targets = [(self.channel.list_of(queue, payload), queue) for queue in queues]
-            if (text := self._written(connected, tag, payload)) is not None:
-                self._move(connected, tag, targets, text, LAST if leftmost else NEXT)
+            self._put_back(connected, tag, found, LAST if leftmost else NEXT)
+
+    def restore_lost(self, tag: bytes, client: Any, fence: Fence, give_up: Callable[[Message], bool]) -> None:
+        """Put back a message whose owner is lost, to be taken next; one that has been lost too often is given up.
+
+        `give_up` is asked then whether it shall be a dead letter, else it is forgotten. Raises what that raises.
+        """
+        if (found := self._recorded(client, tag)) is None:
+            return
+        payload, _, queue = found
+        came = payload["properties"]["delivery_info"]
+        losses = came.get(LOSSES)
+        came[LOSSES] = losses = (losses if isinstance(losses, int) else 0) + 1
+        if losses < MOST_LOSSES:
+            self._put_back(client, tag, found, NEXT, fence)
+            return
+        message = self.channel.Message(payload, channel=self.channel)
+        message.queue = queue
+        dead = self.channel.dead_letter_queue
+        kept = bool(dead) and queue != dead and give_up(message)
+        self._move(client, tag, [(dead, dead)] if kept else [], with_death(payload, queue), LAST, fence)
 
     def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
         """As kombu's, by Redis' clock: a worker whose own is ahead would give away what others are at."""
@@ -135,7 +155,7 @@ class QoS(stock.QoS):
         try:
             super().restore_unacked_once(stderr)
         except self.channel.connection_errors as error:
-            _log.warning("Unacknowledged messages come again after the visibility timeout only: %s", error)
+            _log.warning("Unacknowledged messages come again later only: %s", error)
 
     def abandon(self) -> None:
         """The connection is lost: the messages stay recorded, for their tasks may be running; else restored at exit."""
@@ -143,7 +163,7 @@ class QoS(stock.QoS):
         if not self._delivered:
             self._on_collect.cancel()
 
-    def _recorded(self, client: Any, tag: str | bytes) -> tuple[dict[str, Any], str, str] | None:
+    def _recorded(self, client: Any, tag: str | bytes) -> Record | None:
         """Message, exchange and routing key of a record; None when it is gone, or was none and is set aside."""
         record = client.hget(self.unacked_key, tag)
         if record is None:
@@ -157,6 +177,16 @@ class QoS(stock.QoS):
             return None
         return payload, exchange or "", routing_key or ""
 
+    def _put_back(self, client: Any, tag: str | bytes, found: Record, end: str, fence: Fence = ()) -> None:
+        payload, exchange, routing_key = found
+        if isinstance(payload.get("headers"), dict):
+            payload["headers"]["redelivered"] = True
+        payload["properties"]["delivery_info"]["redelivered"] = True
+        # An exchange is only in records of other kombus, and may be bound no more: rather a queue than nowhere.
+        queues = (self.channel.queues_of(exchange, routing_key) if exchange else None) or [routing_key]
+        targets = [(self.channel.list_of(queue, payload), queue) for queue in queues]
+        self._move(client, tag, targets, payload, end, fence)
+
     def _written(self, client: Any, tag: str | bytes, payload: Mapping[str, Any]) -> str | None:
         """The message as it goes into a list; None when it is nested too deep for that here, and its record is set aside."""
         try:
@@ -169,11 +199,20 @@ class QoS(stock.QoS):
     def _forget(self, client: Any, tag: str | bytes) -> None:
         run(client, ACKNOWLEDGE, [self.unacked_key, self.unacked_index_key], tag)
 
-    def _move(self, client: Any, tag: str | bytes, targets: list[tuple[str, str]], text: str | bytes, end: str) -> None:
-        keys = [self.unacked_key, self.unacked_index_key]
+    def _move(
+        self,
+        client: Any,
+        tag: str | bytes,
+        targets: list[tuple[str, str]],
+        payload: Mapping[str, Any],
+        end: str,
+        fence: Fence = (),
+    ) -> None:
+        keys = [self.unacked_key, self.unacked_index_key, OWNERS]
         for key, queue in targets:
             keys += [key, self.channel.bell_of(queue)]
-        run(client, MOVE, keys, tag, text, end)
+        if (text := self._written(client, tag, payload)) is not None:
+            run(client, MOVE, keys, tag, text, end, *fence)
 
 
 def with_death(payload: Mapping[str, Any], queue: str) -> dict[str, Any]:

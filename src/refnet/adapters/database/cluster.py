@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, dead_messages, hints, ledger, record, stages, worker_rows
+from refnet.adapters.database import dead, dead_messages, hints, ledger, record, stages, turns, worker_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.cluster_notes import ClusterNotes
@@ -199,6 +199,7 @@ class ClusterStore(ClusterNotes):
     def give_back(self, owners: Sequence[str]) -> int:
         """Take back what these processes held, uncharged: they were asked to end."""
         with writing(self._engine) as connection:
+            turns.give_back(connection, owners)
             return ledger.give_back(connection, owners, self._clock(connection))
 
     def owners(self) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import select, update
 
-from refnet.adapters.database import ledger, stages
+from refnet.adapters.database import ledger, stages, turns
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.lock import try_on_server
@@ -139,6 +139,26 @@ class ClusterNotes(Store):
                 vault_notes.c.path == vault, vault_notes.c.conflicts.is_not(None), vault_notes.c.deleted.is_(False)
             )
             return sorted((row.paper_id, part) for row in connection.execute(query) for part in row.conflicts or ())
+
+    def begin_turn(self, crawl_ids: Sequence[int], owner: str) -> dict[int, int]:
+        """See `turns.begin`."""
+        with writing(self._engine) as connection:
+            return turns.begin(connection, crawl_ids, owner)
+
+    def end_turn(self, owner: str) -> None:
+        """The turn of this process came to a good end."""
+        with writing(self._engine) as connection:
+            turns.succeeded(connection, owner)
+
+    def give_back_turn(self, owner: str) -> None:
+        """The turn of this process does not count."""
+        with writing(self._engine) as connection:
+            turns.give_back(connection, [owner])
+
+    def fail_crawls(self, crawl_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
+        """Give up crawls whose vault is seen to, with the reason."""
+        with writing(self._engine) as connection:
+            turns.fail(connection, crawl_ids, reason, traceback, self._clock(connection))
 
     @contextmanager
     def vault_turn(self, vault: str) -> Iterator[bool]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.schema import citations, crawl_papers, crawl_seeds, crawls, jobs, lists, papers
+from refnet.adapters.database.turns import UNHARMED
 from refnet.domain.crawl import Ask, Candidate, best_first, needs, wanted
 from refnet.domain.crawls import Crawl, CrawlSeed, CrawlState, Incomplete, why_incomplete
 from refnet.domain.jobs import JobState, Stage
@@ -63,6 +64,7 @@ def open_crawl(
                 state=CrawlState.RUNNING,
                 stage=None,
                 refresh_before=refresh_before if keep is None else keep,
+                **UNHARMED,
             )
         )
     rows = [(crawl_id, seed.paper_id, position, seed.input, seed.citekey) for position, seed in enumerate(seeds)]
@@ -258,6 +260,8 @@ def find(connection: Connection, crawl_id: int) -> Crawl:
         citations=count(_edges(crawl_id)),
         missing=count(_members(crawl_id, missing=True)),
         dead=count(select(jobs.c.id).where(jobs.c.state == JobState.DEAD, jobs.c.paper_id.in_(members))),
+        reason=row.reason,
+        traceback=row.traceback,
     )
 
 

@@ -133,6 +133,12 @@ crawls = Table(
     Column("hinted_at", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    #: why it failed; the traceback is there for bugs
+    Column("reason", Text),
+    Column("traceback", Text),
+    #: processes lost while they saw to its vault, the one that is at it now counted in, and who that is
+    Column("losses", Integer),
+    Column("owner", Text),
 )
 
 crawl_seeds = Table(

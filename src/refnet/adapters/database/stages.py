@@ -24,6 +24,7 @@ from refnet.adapters.database.schema import (
     summaries,
     vault_crawls,
 )
+from refnet.adapters.database.turns import UNHARMED
 from refnet.domain.crawl import Ask, wanted
 from refnet.domain.crawls import CrawlStage, CrawlState, NotesDue
 from refnet.domain.jobs import JobState, Stage
@@ -50,7 +51,14 @@ def hand_over(
         update(crawls)
         .where(crawls.c.id == crawl_id)
         .values(
-            stage=stage, vault=vault, lang=lang, state=CrawlState.RUNNING, again=None, hinted_at=None, updated_at=now
+            stage=stage,
+            vault=vault,
+            lang=lang,
+            state=CrawlState.RUNNING,
+            again=None,
+            hinted_at=None,
+            updated_at=now,
+            **UNHARMED,
         )
     )
 
@@ -229,6 +237,7 @@ def _open_manual(connection: Connection, max_depth: int, vault: str | None, now:
         "vault": vault,
         "lang": "en",
         "updated_at": now,
+        **UNHARMED,
     }
     if row is not None:
         connection.execute(update(crawls).where(crawls.c.id == row.id).values(**values))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Connection, Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, dead_messages, ledger, record
+from refnet.adapters.database import dead, dead_messages, ledger, record, turns
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
@@ -144,6 +144,11 @@ class Store(NoteTables):
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
             return crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before)
+
+    def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None:
+        """Give up a crawl that this process does alone."""
+        with writing(self._engine) as connection:
+            turns.fail_alone(connection, crawl_id, reason, traceback, self._clock(connection))
 
     def advance(self, crawl_id: int, limits: Limits) -> bool:
         """Queue what the crawl needs next; False when nothing is left to do."""

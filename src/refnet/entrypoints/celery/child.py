@@ -19,6 +19,7 @@ from celery.worker.request import Request as StockRequest
 
 from refnet.domain.errors import RefnetError
 from refnet.domain.workers import MOST_DATA
+from refnet.entrypoints.celery import forking, orphans
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +125,11 @@ def kill_group(leader: int) -> None:
 
 
 def remember_main(**_: object) -> None:
-    """This process is the main one. For the signal `worker_init`."""
+    """This process is the main one, and its pool will be forked from it. For the signal `worker_init`."""
     global _main  # noqa: PLW0603 - there is one, and its pool is forked from it
     _main = os.getpid()
+    orphans.watch_groups()
+    forking.renew_locks()
 
 
 def confine(**_: object) -> None:
@@ -138,8 +141,9 @@ def confine(**_: object) -> None:
         return
     with suppress(OSError):
         os.setpgid(0, 0)
-    parent = os.getppid() if _main is None else _main
-    threading.Thread(target=_end_with, args=(parent,), name="end-with-main", daemon=True).start()
+    if not orphans.tell_group():
+        parent = os.getppid() if _main is None else _main
+        threading.Thread(target=_end_with, args=(parent,), name="end-with-main", daemon=True).start()
     if _can_confine():
         import resource
 
@@ -151,7 +155,7 @@ def confine(**_: object) -> None:
 def _end_with(parent: int) -> None:
     """Otherwise a process of a main process that was killed would renew its lease for as long as its task is stuck.
 
-    On Linux Celery has the system kill it at once, but says nothing where the system refuses.
+    Where nobody else sees to it: on Linux Celery has the system kill it at once, and `orphans` its whole group.
     """
     while os.getppid() == parent:
         time.sleep(ORPHANED_AT_MOST)

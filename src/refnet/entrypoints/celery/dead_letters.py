@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import bootsteps
+from celery.concurrency.prefork import TaskPool
+from kombu.asynchronous import get_event_loop
 
 from refnet.adapters.celery_queue.envelopes import refused, said
+from refnet.adapters.celery_queue.job_messages import paper_of
 from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.celery_queue.signing import HINT
-from refnet.domain.dead_messages import RefusedMessage, storable
-from refnet.domain.errors import BrokerUnavailable, InvalidIdentifier, RefnetError
-from refnet.domain.identifiers import parse_seed
+from refnet.domain.dead_messages import RefusedMessage
+from refnet.domain.errors import BrokerUnavailable, RefnetError
 from refnet.domain.jobs import JobState, Stage
-from refnet.domain.workers import TASKS
+from refnet.domain.workers import STAGES
 from refnet.entrypoints.celery import child, process
+from refnet.pipeline.dead_letters import ledger_names
 
 if TYPE_CHECKING:
     from refnet.adapters.database.cluster import ClusterStore
@@ -29,11 +33,12 @@ _log = logging.getLogger(__name__)
 
 #: What each task is in a worker's main process, by the name that Celery takes for it.
 REQUEST = f"{__name__}:Request"
+#: Seconds between two looks whether the database has answered.
+LOOK_EVERY = 0.05
 #: Seconds between two looks whether there are more dead letters than the broker should hold.
 TRIM_EVERY = 60.0
 #: Dead messages that the database keeps, and bytes of them; of what was refused, and again of what failed.
 MOST_LISTED, MOST_LISTED_BYTES = 10_000, 256 * 1024**2
-_STAGES = {task: stage for stage, task in TASKS.items()}
 
 
 def _keep(letter: RefusedMessage) -> int:
@@ -45,12 +50,14 @@ keeper = Keeper(_keep)
 
 
 class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
-    """Lets the worker's consumer record what it refuses."""
+    """Lets the worker's consumer record what it refuses, and its main thread wait for no result to be stored."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
         consumer.keeper = keeper
+        if isinstance(consumer.pool, TaskPool):  # elsewhere tasks may run in the main thread
+            consumer.app.backend.keep_aside(keeper)
 
 
 class Request(child.Request):
@@ -58,8 +65,12 @@ class Request(child.Request):
 
     Not that of a task whose job the ledger knows better: there the job is the dead letter, or comes again. Celery
     acknowledges a task that came to its hard time limit, so that RabbitMQ would forget it; here it is rejected.
+
+    While the database is away the message is held unacknowledged: should the worker end before it is recorded what
+    became of the task, the task comes again.
     """
 
+    acknowledged: bool
     _reason: str | None = None
     _trace: str | None = None
     _timed_out = False
@@ -90,39 +101,43 @@ class Request(child.Request):
 
     def reject(self, requeue: bool = False) -> None:
         if not requeue and not self.acknowledged and self._reason is not None:
-            self._keep(self._reason)
+            kept = self._keep(self._reason)
+            if kept is not None and not kept.done():
+                self.acknowledged = True  # for Celery, which asks again
+                self._look_later(None)
+                return
         super().reject(requeue)
+
+    def _reject_once_kept(self, last: Future[object] | None) -> None:
+        last = last or keeper.latest  # the result, which Celery stored meanwhile, is after the dead letter
+        if not last.done():
+            self._look_later(last)
+            return
+        self.acknowledged = False
+        super().reject(requeue=False)
+
+    def _look_later(self, last: Future[object] | None) -> None:
+        if (loop := get_event_loop()) is not None:  # else the worker ends, and its messages go back
+            loop.call_later(LOOK_EVERY, self._reject_once_kept, last)
 
     def _over(self, timeout: float) -> None:
         self._timed_out = True
         self._reason = f"It took longer than {timeout:g} s (the hard time limit) and was killed."
 
-    def _keep(self, reason: str) -> None:
+    def _keep(self, reason: str) -> Future[object] | None:
         if HINT in (self.message.headers or {}):
-            return
+            return None
         letter = refused(self.message, reason, trace=self._trace, failed=True)
-        stage = _STAGES.get(self.name)
-        text = None if stage is None else _first(self.args, self.kwargs)
-        keeper.insist(lambda: _record(letter, stage, text))
-
-
-def _first(args: Any, kwargs: Any) -> str | None:
-    """The paper that a task of a stage is about, as its sender named it."""
-    if not args and "paper_id" not in (kwargs or {}):
-        return None
-    return str(args[0] if args else kwargs["paper_id"])[:500]
+        stage = STAGES.get(self.name)
+        text = None if stage is None else paper_of(self.args, self.kwargs)
+        return keeper.insist(lambda: _record(letter, stage, text))
 
 
 def _record(letter: RefusedMessage, stage: Stage | None, text: str | None) -> None:
     """Raises what the store raises."""
     store = process.cluster().store
     if stage is not None and text is not None:
-        text = storable(text)
-        ids = {text}
-        with suppress(InvalidIdentifier):
-            for identifier in map(str, parse_seed(text).identifiers[:1]):
-                ids |= {identifier, *store.known([identifier]).values()}
-        fates = [store.fate(stage, paper_id) for paper_id in sorted(ids)]
+        fates = [store.fate(stage, paper_id) for paper_id in sorted(ledger_names(store, [text])[text])]
         if any(fate is not None and fate.state is not JobState.DONE for fate in fates):
             return
     store.record_dead_message(letter)

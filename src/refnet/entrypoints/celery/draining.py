@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ from celery.worker import state
 from refnet.adapters.processes import process_lives, this_machine
 from refnet.domain.errors import RefnetError
 from refnet.entrypoints.celery import child, process
+from refnet.entrypoints.celery.dead_letters import keeper
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ UNWINDING = 2.0
 ANSWERING = 2.0
 #: Seconds from the first signal after which the process ends in any case.
 AT_LAST = 25.0
-#: Seconds that writing into the log may take then.
+#: Seconds that writing into the log may take then, and storing what became of tasks.
 TELLING = 1.0
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT")
 
@@ -137,7 +139,8 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                 os.kill(pid, signal.SIGKILL)  # it may not lead its group yet
 
     def _give_back_the_rest(self, **_: object) -> None:
-        """What was claimed by a process that was stopped between the claim and the work."""
+        """What was claimed by a process that was stopped between the claim and the work; and results go before us."""
+        wait([keeper.latest], TELLING)
         if self._children:
             gone = {pid for pid in self._children if not process_lives(pid)}
             self._give_back(gone)

@@ -174,7 +174,7 @@ def health_check(self: Any) -> dict[str, Any]:
 @app.task(name="process_failed_tasks")
 def process_failed_tasks(requeue: bool = False, messages: bool = False) -> dict[str, Any]:
     """Log the dead letters and count them by kind. `requeue` queues dead jobs again, `messages` sends messages again."""
-    from refnet.pipeline.dead_letters import SentAgain, kinds, send_again
+    from refnet.pipeline.dead_letters import SentAgain, kinds, send_again, settle_jobs
 
     cluster = process.cluster()
     store = cluster.store
@@ -190,7 +190,11 @@ def process_failed_tasks(requeue: bool = False, messages: bool = False) -> dict[
         logger.warning("and %d more dead letters", len(letters) - MOST_LOGGED)
     if letters:
         logger.error("There are %d dead letters. See: refnet dead list", len(letters))
-    requeued = store.retry_dead([job.id for job in jobs]) if requeue else []
+    requeued: list[int] = []
+    if requeue:
+        requeued, why = settle_jobs(store, cluster.dead_letters, jobs, store.retry_dead)
+        if why is not None:
+            logger.warning("%s In the broker's queue dlq the messages of jobs stay.", why)
     tried = send_again(store, cluster.dead_letters, refused) if messages else SentAgain()
     for identity, why in list(tried.left.items())[:MOST_LOGGED]:
         logger.warning("Dead letter %d was not sent again: %s", identity, why)

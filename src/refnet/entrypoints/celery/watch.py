@@ -21,6 +21,7 @@ from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue,
 from refnet.domain.errors import BrokerUnavailable, Busy, ConfigurationError, RefnetError
 from refnet.domain.workers import BY_QUEUE, VAULT_FAULT, WorkerReport, idle_reason
 from refnet.entrypoints.celery import child, process
+from refnet.entrypoints.celery.alive import Alive, LostMessages
 from refnet.entrypoints.celery.dead_letters import REQUEST, DeadLetterSweep, Keeping
 from refnet.entrypoints.celery.draining import Draining, end_beat_once
 
@@ -159,6 +160,7 @@ class Watching:
         output = str(self._cluster.own_output_dir()) if "generator" in self._queues else None
         self._report = WorkerReport(worker.hostname, os.getpid(), self._queues, output, 0, 0)
         self._dead_letters = DeadLetterSweep(self._cluster)
+        self._lost_messages = LostMessages(worker.app)
         #: processes that are gone and hold jobs, and since when that is known
         self._gone: dict[int, float] = {}
         self._next_canary = 0.0
@@ -179,6 +181,7 @@ class Watching:
             # Beat does so too, once a night; but beat may be away.
             self._next_cleanup = time.monotonic() + CLEAN_EVERY
             self._worker.app.backend.cleanup()
+        self._lost_messages.look()
         self._dead_letters.look()
 
     def free_lost(self) -> bool:
@@ -254,7 +257,7 @@ class Watching:
 
 def install(app: Celery) -> None:
     """Add to an application what its workers need."""
-    app.steps["worker"] |= {Watch, Draining}
+    app.steps["worker"] |= {Alive, Watch, Draining}
     app.steps["consumer"] |= {Canary, Keeping}
     app.Task.Request = REQUEST
     signals.task_received.connect(pulse.received, weak=False)

@@ -16,7 +16,7 @@ from refnet.entrypoints.cli.output import count, note, print_json, say
 from refnet.entrypoints.cli.start import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from refnet.adapters.database.store import Store
     from refnet.bootstrap import Application
@@ -118,8 +118,8 @@ def retry(
     # The messages first: where the broker is away, nothing is changed.
     messages = [letter for letter in chosen if isinstance(letter, DeadMessage)]
     tried = _send_again(application, messages, picky=not everything)
-    jobs = [letter.id for letter in chosen if isinstance(letter, DeadLetter)]
-    found = store.retry_dead(jobs) if jobs else []
+    jobs = [letter for letter in chosen if isinstance(letter, DeadLetter)]
+    found = _settle(application, jobs, store.retry_dead)
     if tried.left and not (everything or found or tried.ids):
         raise _unsendable(tried.left)
     if as_json:
@@ -136,12 +136,13 @@ def retry(
 
 @app.command(epilog="Example: refnet dead purge 17 18")
 def purge(identities: Annotated[list[int], typer.Argument(metavar="ID…")], as_json: AsJson = False) -> None:
-    """Forget them, messages also in the broker's queue of dead letters."""
+    """Forget them, also in the broker's queue of dead letters."""
     application = opened()
     store = application.store
     _check(store, identities)
+    jobs = [letter for letter in store.dead_letters() if letter.id in identities]
     messages = store.purge_dead_messages(identities)
-    found = sorted([*store.purge_dead(identities), *(message.id for message in messages)])
+    found = sorted([*_settle(application, jobs, store.purge_dead), *(message.id for message in messages)])
     if messages:
         _remove_from_broker(application, messages)
     if as_json:
@@ -178,6 +179,21 @@ def _send_again(application: Application, messages: Sequence[DeadMessage], *, pi
     with application.cluster() as cluster:
         tried = send_again(cluster.store, cluster.dead_letters, sendable)
     return SentAgain(tried.ids, {**left, **tried.left})
+
+
+def _settle(
+    application: Application, jobs: Sequence[DeadLetter], settle: Callable[[list[int]], list[int]]
+) -> list[int]:
+    """Retry or purge jobs; the ids of those that there were."""
+    from refnet.pipeline.dead_letters import settle_jobs
+
+    if not (jobs and application.is_cluster):
+        return settle([job.id for job in jobs]) if jobs else []
+    with application.cluster() as cluster:
+        settled, why = settle_jobs(cluster.store, cluster.dead_letters, jobs, settle)
+    if why is not None:
+        note(f"{why} In the broker's queue dlq the messages of these jobs stay; they do not become dead letters again.")
+    return settled
 
 
 def _unsendable(left: Mapping[int, str]) -> ConfigurationError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refnet.domain.crawls import CrawlState
 from refnet.domain.errors import BrokerUnavailable
 from refnet.entrypoints.cli.output import print_json, say
 from refnet.entrypoints.cli.start import opened
@@ -42,6 +43,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
                         "citations": crawl.citations,
                         "missing": crawl.missing,
                         "dead": crawl.dead,
+                        "reason": crawl.reason,
+                        "traceback": crawl.traceback,
                     }
                     for crawl in crawls
                 ],
@@ -78,6 +81,9 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
             f"Crawl {crawl.id}, {crawl.state}: {first}{more}; depth {crawl.depth}, {_limit(crawl.limit)}, {crawl.direction}; "
             f"{crawl.collected:,} papers, {crawl.members - crawl.collected:,} waiting, {crawl.dead:,} dead"
         )
+        if crawl.state is CrawlState.FAILED:
+            reason = (crawl.reason or "nobody knows why").rstrip(".")
+            say(f"Crawl {crawl.id} failed: {reason}. Mend that, and give the same command again: it goes on.")
     for (stage, state), count in sorted(jobs.items()):
         say(f"Jobs: {stage} {state} {count:,}")
     if messages:

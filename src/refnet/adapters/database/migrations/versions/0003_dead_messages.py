@@ -1,4 +1,4 @@
-"""Messages that no worker could run, the last turn of each periodic task, and papers by their external ids."""
+"""Messages that no worker could run, crawls that failed, turns of periodic tasks, and papers by their external ids."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
+    op.add_column("crawls", sa.Column("reason", sa.Text()))
+    op.add_column("crawls", sa.Column("traceback", sa.Text()))
+    op.add_column("crawls", sa.Column("losses", sa.Integer()))
+    op.add_column("crawls", sa.Column("owner", sa.Text()))
     op.create_table(
         "periodic",
         sa.Column("name", sa.Text(), nullable=False),
