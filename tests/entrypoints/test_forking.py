@@ -34,3 +34,43 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 def test_a_forked_process_waits_for_no_lock_of_a_thread_that_it_has_not() -> None:
     ended = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout == "7\n"
+
+
+#: A thread is in the middle of a line that the log takes slowly; the process forked meanwhile has something to log, too.
+LOG = """
+import logging, os, signal, threading
+from refnet.entrypoints.celery.forking import hold_logs
+
+hold_logs()
+reading, writing = os.pipe()
+file = os.fdopen(writing, "w")
+logging.basicConfig(stream=file, format="%(message)s", level="INFO")
+
+def read():
+    begun.set()
+    while not os.read(reading, 1 << 16).endswith(b"end\\n"):
+        pass
+
+def tell():
+    logging.info("%s", "x" * (1 << 20) + "end")
+
+begun = threading.Event()
+told = threading.Thread(target=tell, daemon=True)
+told.start()
+os.read(reading, 1)
+# The line is longer than the pipe, so that nobody can be past it before this begins.
+threading.Thread(target=read, daemon=True).start()
+begun.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(10)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+    logging.info("end")
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_forked_process_may_write_into_the_log_that_a_thread_was_writing_into() -> None:
+    ended = subprocess.run([sys.executable, "-c", LOG], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "7\n"

@@ -130,6 +130,7 @@ def remember_main(**_: object) -> None:
     _main = os.getpid()
     orphans.watch_groups()
     forking.renew_locks()
+    forking.hold_logs()
 
 
 def confine(**_: object) -> None:

@@ -1,14 +1,18 @@
 """What a fork takes along and must not: locks that another thread of the main process holds at that moment.
 
+A process that was forked meanwhile would wait for such a lock for ever, and no time limit reaches it, for it never takes
+a task.
+
 kombu and Celery keep what they compute once behind one lock for all objects of a class (kombu.utils.objects of kombu
-5.7.0, functools before Python 3.12), and hold it while they connect. The main process has threads that talk to the
-broker; a process that was forked meanwhile would wait for such a lock for ever, with a task in its hands that no time
-limit reaches.
+5.7.0, functools before Python 3.12), and hold it while they connect, as threads of the main process do.
+
+The buffer of a log's file has a lock that Python renews in no fork (python/cpython#50970); who writes a line holds it.
 """
 
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -26,3 +30,21 @@ def renew_locks() -> None:
 def _renew(found: Sequence[Any]) -> None:
     for one in found:
         one.lock = RLock()
+
+
+def hold_logs() -> None:
+    """Let nobody fork this process while a thread of it is in the middle of a line of the log."""
+    held: list[logging.Handler] = []
+
+    def hold() -> None:
+        for reference in logging._handlerList:  # type: ignore[attr-defined]  # noqa: SLF001 - the public ways tell of some
+            if (handler := reference()) is not None:
+                handler.acquire()
+                held.append(handler)
+
+    def release() -> None:
+        while held:
+            held.pop().release()
+
+    # logging itself gives the handlers of the new process new locks.
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=held.clear)
