@@ -34,12 +34,14 @@ class Undisturbed:
 
 @dataclass(frozen=True)
 class Oracle:
-    """Holds a lab against an undisturbed run. `poison` are the papers that have to be dead; `rate` is a second's."""
+    """Holds a lab against an undisturbed run. `poison` are the papers that have to be dead; `rate` is a
+    second's, None where another measure holds.
+    """
 
     lab: Lab
     source: Source
     expected: Undisturbed
-    rate: int
+    rate: int | None
     words: tuple[str, ...]
     poison: frozenset[str] = frozenset()
 
@@ -93,7 +95,7 @@ class Oracle:
         yield from _some("left behind:", {str(path.relative_to(folder)) for path in folder.rglob("*.tmp")})
 
     def _rate(self) -> Iterator[str]:
-        if self.most > self.rate:
+        if self.rate is not None and self.most > self.rate:
             arrivals = sorted(entry.arrived for entry in self.source.log)
             gaps = sorted(after - before for before, after in pairwise(arrivals))
             yield f"{self.most} requests within a second, of {self.rate}; {', '.join(f'{g:.3f}' for g in gaps[:_MOST])} s apart"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -79,7 +79,9 @@ def test_no_clock_of_a_worker_or_a_beat_matters(
         log = workers.workers[1].text
     assert (workers.exits, beats.exits) == ([], []), "a process ended although nobody killed it"
 
-    oracle = rig.oracle(expected)
+    # Not by the arrivals: where the time is false, libfaketime holds up what goes out, most of all just after a step,
+    # by 40 to 250 ms for one request in five; elsewhere it takes a few. When they start is looked at below.
+    oracle = replace(rig.oracle(expected), rate=None)
     doubled = sum(times - 1 for times in found.runs.values())
     figures |= {
         "steps of the clock": made,
