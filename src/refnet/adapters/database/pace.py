@@ -22,10 +22,10 @@ LONGEST = 64
 #: Longest that a host is believed when it asks to be left alone, in seconds.
 LONGEST_ASKED = 3_600.0
 #: Share by which starts are spaced wider than asked. Hosts count requests by the second: of each second, or of each
-#: interval where that is longer, a third of the share beyond it may be made good after a late start (`SLACK`), by as
+#: interval where that is longer, a quarter of the share beyond it may be made good after a late start (`SLACK`), by as
 #: much a start may come late (`LATE`), and the rest is for the network's whim.
-MARGIN = 1.06
-SLACK = LATE = (MARGIN - 1) / 3
+MARGIN = 1.08
+SLACK = LATE = (MARGIN - 1) / 4
 #: Widest that the pace stretches by itself without a key.
 WIDEST = 10.0
 
