@@ -61,6 +61,7 @@ class Outage:
     app: Celery
     server: PostgresServer
     proxy: Proxy
+    broker: Proxy
     poisoned: Poisoned
     file: Path
 
@@ -103,9 +104,10 @@ class Outage:
 def outage(make_lab: MakeLab, redis_url: str, server: PostgresServer, tmp_path: Path) -> Iterator[Outage]:
     lab = make_lab(redis_url)
     url = lab.environment["DATABASE_URL"]
-    with Proxy(port_of(url)) as proxy, lab.app() as app:
-        poisoned = Poisoned(lab.with_(DATABASE_URL=proxy.through(url)), Stage.CRAWL, concurrency=1)
-        yield Outage(lab, app, server, proxy, poisoned, tmp_path / "pids")
+    with Proxy(port_of(url)) as proxy, Proxy(port_of(redis_url)) as broker, lab.app() as app:
+        through = {"DATABASE_URL": proxy.through(url), "CELERY_BROKER_URL": broker.through(redis_url)}
+        poisoned = Poisoned(lab.with_(**through), Stage.CRAWL, concurrency=1)
+        yield Outage(lab, app, server, proxy, broker, poisoned, tmp_path / "pids")
 
 
 @pytest.mark.parametrize("fate", ["lost", "too long"])
@@ -113,6 +115,8 @@ def outage(make_lab: MakeLab, redis_url: str, server: PostgresServer, tmp_path: 
 def test_a_task_whose_process_is_gone_is_told_of_when_the_database_is_back_and_holds_up_nobody(
     outage: Outage, how: str, fate: str
 ) -> None:
+    outage.broker.reset()  # Celery clears its timers then
+    until(lambda: "Connection to broker lost" in outage.worker.text, what="the worker to lose its broker")
     sent = outage.begin()
     with outage.away(how):
         outage.lose_process(fate)

@@ -103,3 +103,19 @@ def test_t4_a_worker_that_is_busy_and_alive_keeps_its_messages(
         assert redis.zcard("_refnet.owners") == 2
         flag.touch()
         assert [one.get(timeout=30) for one in held] == ["let go"] * 2
+
+
+def test_what_waits_for_its_time_is_run_though_the_connection_was_lost_meanwhile(
+    lab: Lab, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with lab.app() as app, redis_server.client() as redis:
+        lab.worker("crawler", *WORDS, name="cut")
+        flag = tmp_path / "go"
+        flag.touch()
+        later = app.send_task("probe.hold", (str(flag),), queue="crawler", priority=5, countdown=8)
+        until(lambda: redis.hlen("unacked") == 1, what="the message to be taken")
+
+        redis.client_kill_filter(_type="normal", skipme=True)
+
+        assert later.get(timeout=RECOVERY) == "let go"
+        until(lambda: redis.hlen("unacked") == 0, what="nothing to be left of it")

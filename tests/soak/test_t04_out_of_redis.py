@@ -40,7 +40,8 @@ def test_what_a_message_stood_for_is_done_though_its_worker_died_as_it_left_redi
         cluster = stack.enter_context(rig.lab.cluster())
         for number, paper in enumerate(papers):
             until(lambda: ready(supervisor) and not queued(rig), 60, "both workers to wait for work")
-            trap.set_for(FETCH.encode(), way(number))
+            # By the paper, for what the last one left behind is put back meanwhile.
+            trap.set_for(paper.encode(), way(number))
             cluster.store.add_by_hand([paper], None, 1, str(rig.lab.vault))
             announce(cluster.store, cluster.announcer)
             began = until(lambda: trap.struck_at, 60, "the message")

@@ -18,6 +18,7 @@ import redis
 from refnet.adapters.celery_queue import unacked
 from refnet.adapters.celery_queue.consumer import Consumer
 from refnet.adapters.celery_queue.keeper import Keeper
+from refnet.adapters.celery_queue.pending import Pending
 from refnet.domain.dead_messages import RefusedMessage
 from refnet.domain.errors import StoreUnavailable
 from tests.adapters.celery_queue.conftest import CeleryWorker, Connect, envelope, lines, pushed
@@ -134,7 +135,8 @@ def database() -> Database:
 def consumer(database: Database) -> Consumer:
     pool, controller = SimpleNamespace(num_processes=1, is_green=False), SimpleNamespace(use_eventloop=False)
     made = Consumer(print, app=app, pool=pool, controller=controller, hostname="tiny", timer=Timer())
-    made.keeper = Keeper(database.record)
+    made.keeper, made.pending = Keeper(database.record), Pending()
+    made.pending.start(made.timer)
     return made
 
 

@@ -13,18 +13,18 @@ from celery.exceptions import NotRegistered, WorkerShutdown
 from celery.utils.log import get_logger
 from celery.utils.objects import Bunch
 from celery.worker import consumer as stock
-from celery.worker.state import maybe_shutdown
+from celery.worker.state import maybe_shutdown, scheduled_requests
 
 from refnet.adapters.celery_queue.envelopes import refused, said, trace_of
 from refnet.adapters.celery_queue.keeper import FIRST_PAUSE, LONGEST_PAUSE, Keeper
+from refnet.adapters.celery_queue.pending import Pending
 from refnet.adapters.celery_queue.refusals import FIRST_REFUSAL, LONGEST_REFUSAL, made_otherwise
+from refnet.adapters.celery_queue.transport import Channel
 from refnet.domain.dead_messages import RefusedMessage, shown
 from refnet.domain.errors import PermanentError, RefnetError
 
 _log = get_logger(__name__)
 
-#: Seconds between two looks whether the database has answered.
-_LOOK_EVERY = 0.05
 #: What is logged of an error: characters of its words, and calls of its traceback.
 _WORDS, _FRAMES = 500, 20
 
@@ -41,8 +41,16 @@ class Consumer(stock.Consumer):
     """
 
     keeper: Keeper | None = None
+    #: what is to be done once the keeper has; whoever gives the keeper gives this
+    pending: Pending
     #: times in a row that the broker refused a queue
     _refused = 0
+    #: tags of messages that waited for their time when a connection was lost
+    _forgotten: list[str]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._forgotten = []
+        super().__init__(*args, **options)
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **options)
@@ -80,6 +88,19 @@ class Consumer(stock.Consumer):
         while time.monotonic() < until:
             maybe_shutdown()
             time.sleep(0.1)
+
+    def on_close(self) -> None:
+        """Celery forgets what waits for its time, as a broker sends that again; on Redis it stays recorded as taken."""
+        self._forgotten += [request.message.delivery_tag for request in tuple(scheduled_requests)]
+        super().on_close()
+
+    def give_back_forgotten(self) -> None:
+        """Put back, once there is a connection again, what waited for its time when the last one was lost."""
+        channel = self.task_consumer.channel
+        while self._forgotten:
+            if isinstance(channel, Channel):
+                channel.qos.restore_by_tag(self._forgotten[-1])
+            self._forgotten.pop()
 
     def on_ready(self) -> None:
         self._refused = 0
@@ -130,19 +151,17 @@ class Consumer(stock.Consumer):
             self._keep(self.keeper, message, letter, FIRST_PAUSE)
 
     def _keep(self, keeper: Keeper, message: Any, letter: RefusedMessage, pause: float) -> None:
-        self._reject_once_kept(keeper, message, letter, pause, keeper.keep(letter))
+        kept = keeper.keep(letter)
+        self.pending.once(kept, lambda: self._reject_kept(keeper, message, letter, pause, kept))
 
-    def _reject_once_kept(
+    def _reject_kept(
         self, keeper: Keeper, message: Any, letter: RefusedMessage, pause: float, kept: Future[object]
     ) -> None:
-        again = (keeper, message, letter)
-        if not kept.done():
-            self.timer.call_after(_LOOK_EVERY, self._reject_once_kept, (*again, pause, kept))
-            return
         error = kept.exception()
         if isinstance(error, RefnetError):
             _log.warning("A message that cannot run waits for the database: %s", error)
-            self.timer.call_after(pause, self._keep, (*again, min(LONGEST_PAUSE, 2 * pause)))
+            longer = min(LONGEST_PAUSE, 2 * pause)
+            self.pending.after(pause, lambda: self._keep(keeper, message, letter, longer))
             return
         if error is not None:
             # Waiting would not mend this, and would hold a slot for ever. The broker keeps the message.

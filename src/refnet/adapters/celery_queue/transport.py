@@ -59,6 +59,12 @@ class Channel(FetchingChannel):
         priority = self._get_message_priority(payload)
         return str(self._q_for_pri(queue, min(priority, self.queue_max_priority.get(queue, HIGHEST))))
 
+    def _get_message_priority(self, message: Mapping[str, Any], reverse: bool = False) -> int:
+        try:
+            return int(super()._get_message_priority(message, reverse))
+        except OverflowError:  # infinity, of which kombu does not think
+            return int(super()._get_message_priority({}, reverse))
+
     def queues_of(self, exchange: str, routing_key: str) -> list[str]:
         """Queues bound to an exchange; none for a channel whose connection is gone."""
         return [] if self.connection is None else list(self._lookup(exchange, routing_key))

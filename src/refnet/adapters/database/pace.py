@@ -59,14 +59,15 @@ class DatabasePace:
         self._longest = longest
         self._clock = clock
         self._jitter = random.Random()
+        #: seconds that taking a start takes at the least, from the look at the clock on
+        self._quickest = math.inf
 
     def start(self) -> None:
         # Another process may have been asked to leave the host alone while this one slept, so look again before
         # going.
         waited, late, mine = 0.0, LATE * self._second, math.nan
         while True:
-            looked = time.monotonic()
-            wait, mine = self._take(mine)
+            wait, mine, looked = self._take(mine)
             if wait > 0:
                 waited += wait
                 if self._longest is not None and waited > self._longest:
@@ -75,12 +76,18 @@ class DatabasePace:
                     self._waiting(wait)
                 # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
                 threading.Event().wait(wait)
-            elif time.monotonic() - looked <= late:
+            elif self._lateness(looked) <= late:
                 return
             else:
                 # The start was held up after it was taken, and would come close to the next: it is taken anew. Where
                 # all is slow it has to go at last.
                 late *= 2
+
+    def _lateness(self, looked: float) -> float:
+        """Seconds that a start is later than is usual here: what each takes to come from a far database does no harm."""
+        took = time.monotonic() - looked
+        self._quickest = min(self._quickest, took)
+        return took - self._quickest
 
     def reserve(self) -> float:
         """0 when a request may start now, and the start is taken; else the seconds after which to ask again.
@@ -89,10 +96,13 @@ class DatabasePace:
         """
         return self._take(math.nan)[0]
 
-    def _take(self, mine: float) -> tuple[float, float]:
-        """As `reserve`, with what names the start: as `mine` it is taken anew, later, unless another came after it."""
+    def _take(self, mine: float) -> tuple[float, float, float]:
+        """As `reserve`, with what names the start: as `mine` it is taken anew, later, unless another came after it; and
+        with the moment of this process's own clock at which it was taken.
+        """
         with writing(self._engine) as connection:
             row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            looked = time.monotonic()
             now = self._clock(connection)
             if row is None:
                 upsert(
@@ -102,7 +112,7 @@ class DatabasePace:
                     [(self._host, now + self._interval, 0.0, 0, 0, 1.0, 0)],
                     "DO NOTHING",
                 )
-                return self._interval, mine
+                return self._interval, mine, looked
             interval = self._interval * row.stretch
             next_at, blocked_until = float(row.next_at), float(row.blocked_until)
             again = next_at == mine
@@ -115,10 +125,10 @@ class DatabasePace:
                 next_at = now
             wait = max(next_at, blocked_until) - now
             if wait > 0:
-                return wait, mine
+                return wait, mine, looked
             after = max(next_at, now - SLACK * self._second) + interval
             self._update(connection, next_at=after, starts=pace.c.starts + (0 if again else 1))
-            return 0.0, after
+            return 0.0, after, looked
 
     def succeeded(self) -> None:
         # What the host asked for earlier stands: another process may have been told to wait while this answer was on

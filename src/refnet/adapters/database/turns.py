@@ -53,7 +53,8 @@ def fail(connection: Connection, crawl_ids: Sequence[int], reason: str, tracebac
 
 def fail_alone(connection: Connection, crawl_id: int, reason: str, traceback: str | None, now: float) -> None:
     """Give up a crawl that one process does; one of the workers' is left alone."""
-    _fail(connection, and_(crawls.c.id == crawl_id, crawls.c.stage.is_(None)), reason, traceback, now)
+    its = and_(crawls.c.id == crawl_id, crawls.c.stage.is_(None), crawls.c.state == CrawlState.RUNNING)
+    _fail(connection, its, reason, traceback, now)
 
 
 def _fail(connection: Connection, which: ColumnElement[bool], reason: str, traceback: str | None, now: float) -> None:

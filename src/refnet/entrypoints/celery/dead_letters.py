@@ -12,11 +12,11 @@ from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import bootsteps
 from celery.concurrency.prefork import TaskPool
-from kombu.asynchronous import get_event_loop
 
 from refnet.adapters.celery_queue.envelopes import refused, said
 from refnet.adapters.celery_queue.job_messages import paper_of
 from refnet.adapters.celery_queue.keeper import Keeper
+from refnet.adapters.celery_queue.pending import Pending
 from refnet.adapters.celery_queue.signing import HINT
 from refnet.domain.dead_messages import RefusedMessage
 from refnet.domain.errors import BrokerUnavailable, RefnetError
@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 #: What each task is in a worker's main process, by the name that Celery takes for it.
 REQUEST = f"{__name__}:Request"
-#: Seconds between two looks whether the database has answered.
-LOOK_EVERY = 0.05
 #: Seconds between two looks whether there are more dead letters than the broker should hold.
 TRIM_EVERY = 60.0
 #: Dead messages that the database keeps, and bytes of them; of what was refused, and again of what failed.
@@ -47,6 +45,8 @@ def _keep(letter: RefusedMessage) -> int:
 
 #: The one of this process.
 keeper = Keeper(_keep)
+#: What this process's main loop does when the keeper has done its part.
+pending = Pending()
 
 
 class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
@@ -55,7 +55,9 @@ class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        consumer.keeper = keeper
+        consumer.keeper, consumer.pending = keeper, pending
+        pending.start(consumer.timer)
+        consumer.give_back_forgotten()
         if isinstance(consumer.pool, TaskPool):  # elsewhere tasks may run in the main thread
             consumer.app.backend.keep_aside(keeper)
 
@@ -104,21 +106,14 @@ class Request(child.Request):
             kept = self._keep(self._reason)
             if kept is not None and not kept.done():
                 self.acknowledged = True  # for Celery, which asks again
-                self._look_later(None)
+                # In a moment: Celery has the result stored meanwhile, which is after the dead letter.
+                pending.after(0.0, lambda: pending.once(keeper.latest, self._reject_kept))
                 return
         super().reject(requeue)
 
-    def _reject_once_kept(self, last: Future[object] | None) -> None:
-        last = last or keeper.latest  # the result, which Celery stored meanwhile, is after the dead letter
-        if not last.done():
-            self._look_later(last)
-            return
+    def _reject_kept(self) -> None:
         self.acknowledged = False
         super().reject(requeue=False)
-
-    def _look_later(self, last: Future[object] | None) -> None:
-        if (loop := get_event_loop()) is not None:  # else the worker ends, and its messages go back
-            loop.call_later(LOOK_EVERY, self._reject_once_kept, last)
 
     def _over(self, timeout: float) -> None:
         self._timed_out = True

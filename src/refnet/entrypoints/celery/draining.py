@@ -141,6 +141,8 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     def _give_back_the_rest(self, **_: object) -> None:
         """What was claimed by a process that was stopped between the claim and the work; and results go before us."""
         wait([keeper.latest], TELLING)
+        if not keeper.latest.done():
+            logger.error("The database does not answer: it stays untold what became of the last tasks.")
         if self._children:
             gone = {pid for pid in self._children if not process_lives(pid)}
             self._give_back(gone)

@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Sequence
 from functools import cached_property, partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 
@@ -35,8 +35,10 @@ def _renew(found: Sequence[Any]) -> None:
 def hold_logs() -> None:
     """Let nobody fork this process while a thread of it is in the middle of a line of the log."""
     held: list[logging.Handler] = []
+    one = Lock()  # two threads may want to fork
 
     def hold() -> None:
+        one.acquire()
         for reference in logging._handlerList:  # type: ignore[attr-defined]  # noqa: SLF001 - the public ways tell of some
             if (handler := reference()) is not None:
                 handler.acquire()
@@ -45,6 +47,10 @@ def hold_logs() -> None:
     def release() -> None:
         while held:
             held.pop().release()
+        one.release()
 
-    # logging itself gives the handlers of the new process new locks.
-    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=held.clear)
+    def forget() -> None:
+        held.clear()  # logging itself gives the handlers of the new process new locks
+        one.release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=forget)

@@ -10,7 +10,6 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import suppress
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,10 @@ def tell_group() -> bool:
     if _told is None:
         return False
     told, _told = _told, None  # the main process alone keeps it open
-    with suppress(BrokenPipeError):
+    try:
         os.write(told, b"%d\n" % os.getpid())
-    os.close(told)
+    except BrokenPipeError:
+        return False  # the watch itself was killed
+    finally:
+        os.close(told)
     return True
