@@ -9,6 +9,7 @@ from random import Random
 from uuid import UUID
 
 import pytest
+from redis import Redis
 
 from refnet.pipeline.announce import announce
 from tests.cluster.faults import Supervisor
@@ -38,10 +39,12 @@ def test_what_a_message_stood_for_is_done_though_its_worker_died_as_it_left_redi
             Supervisor([partial(tapped, stack, rig, trap, name) for name in ("one", "two")])
         )
         cluster = stack.enter_context(rig.lab.cluster())
+        redis = stack.enter_context(rig.redis.client())
         for number, paper in enumerate(papers):
-            until(lambda: ready(supervisor) and not queued(rig), 60, "both workers to wait for work")
-            # By the paper, for what the last one left behind is put back meanwhile.
-            trap.set_for(paper.encode(), way(number))
+            # What the last one left behind is put back meanwhile, and would be met in place of the new message.
+            idle = partial(waits_for_work, supervisor, rig, redis)
+            until(idle, 60, "both workers to wait for work")
+            trap.set_for(FETCH.encode(), way(number))
             cluster.store.add_by_hand([paper], None, 1, str(rig.lab.vault))
             announce(cluster.store, cluster.announcer)
             began = until(lambda: trap.struck_at, 60, "the message")
@@ -119,6 +122,10 @@ def way(number: int) -> Way:
 
 def ready(supervisor: Supervisor) -> bool:
     return all("ready." in worker.text and not worker.is_over for worker in supervisor.workers)
+
+
+def waits_for_work(supervisor: Supervisor, rig: Rig, redis: Redis) -> bool:
+    return ready(supervisor) and not queued(rig) and not redis.hlen("unacked")
 
 
 def queued(rig: Rig) -> bool:

@@ -128,9 +128,9 @@ def test_two_hundred_kills_lose_no_row_and_lock_nobody_out(
         figures["integrity ok"] = f"{rig.sound}/{rig.kills}"
         figures["rows lost"] = rig.lost
         figures["locked"] = len(people.locked)
-        figures["second map refused"] = f"{rig.refused}/{SECONDS}"
+        figures["second map refused"] = f"{rig.refused}/{rig.met}"
         figures["commands beside"] = people.asked
-        assert (rig.sound, rig.lost, rig.refused) == (KILLS, 0, SECONDS)
+        assert (rig.sound, rig.lost, rig.refused) == (KILLS, 0, rig.met)
         assert (people.locked, people.failed) == ([], [])
         assert rig.letters() == len(LETTERS) - people.asked["dead purge"]
         assert killed.exported() == whole.exported()
@@ -176,6 +176,8 @@ class Rig:
     asking: int = 0
     sound: int = 0
     lost: int = 0
+    #: times that a second one met the first, which is once more where that kill did not hit a crawl
+    met: int = 0
     refused: int = 0
 
     def start_once(self) -> None:
@@ -221,6 +223,7 @@ class Rig:
             ended = self.refnet(*MAP)
         self.people.look(ended.err)
         message = f"Process {running.pid} is at work on {self.refnet.database}. Wait until it has finished"
+        self.met += 1
         self.refused += ended.code == 2 and message in ended.err
 
     def _kept(self) -> Kept:
