@@ -54,6 +54,8 @@ lock: .venv/.uv ## pin the dependencies again; ARGS=--upgrade takes the newest
 	@set -eu; uv=`cat .venv/.uv`; export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	"$$uv" $(COMPILE) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt; \
 	"$$uv" $(COMPILE) -c requirements/dev.txt pyproject.toml requirements/build.in -o requirements/base.txt; \
+	"$$uv" $(COMPILE) -c requirements/dev.txt --extra web --extra cluster pyproject.toml requirements/build.in \
+		-o requirements/server.txt; \
 	"$$uv" $(COMPILE) -c requirements/dev.txt pyproject.toml requirements/build.in requirements/bench.in \
 		-o requirements/bench.txt; \
 	if grep -n '://' requirements/*.txt; then echo 'A lock file names an address; it must not.' >&2; exit 1; fi

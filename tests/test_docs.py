@@ -75,6 +75,12 @@ def section(page: str, heading: str) -> str:
     return found[1]
 
 
+def source_without_breaks() -> str:
+    """All of the code in one line, with texts that go over several lines put together."""
+    source = " ".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
+    return re.sub(r"\s+", " ", re.sub(r'"\s+f?"', "", source))
+
+
 def first_column(text: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)
 
@@ -268,6 +274,8 @@ def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path, caps
         done["refnet vault write"] = run("vault", "write", "--json", **settings)
         done["refnet vault check"] = run("vault", "check", "--json", **settings)
         done["refnet doctor"] = run("doctor", "--json", **settings)
+        done["refnet keys create"] = run("keys", "create", "--scope", "read", "--json", **settings)
+        done["refnet keys list"] = run("keys", "list", "--json", **settings)
         # Another limit of a list, so that one is incomplete and a note is to be written anew.
         done["refnet map, again"] = run("map", SEED, "--lang", "ja", "--limit", "9", "--json", **settings)
     answers = {name: json.loads(process.stdout) for name, process in done.items()}
@@ -358,11 +366,32 @@ def test_the_settings_of_celery_in_the_reference_are_those_of_the_application(br
 def test_the_messages_that_the_pages_explain_are_those_that_refnet_gives(page: str, heading: str) -> None:
     text = (DOCS / "how-to" / f"{page}.md").read_text(encoding="utf-8")
     messages = re.findall(r"^\| ([^|`]+) \|", section(text, heading), re.MULTILINE)[1:]
-    source = " ".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
-    said = re.sub(r"\s+", " ", re.sub(r'"\s+f?"', "", source))
+    said = source_without_breaks()
 
     pieces = [piece.strip(" ():") for message in messages for piece in message.split("…")]
     assert len(messages) >= 10
+    assert [piece for piece in pieces if piece not in said] == []
+
+
+def test_every_check_of_the_doctor_is_in_the_reference_in_its_order_and_no_other() -> None:
+    # Port 1: nothing is connected until somebody looks.
+    cluster = {"CELERY_BROKER_URL": "redis://localhost:1", "DATABASE_URL": "postgresql://localhost:1/x"}
+    alone = run("doctor", "--only", "none").stderr
+    together = run("doctor", "--only", "none", **cluster).stderr
+    told = {name for said in (alone, together) for name in said.strip().partition("Give one of: ")[2].split(", ")}
+
+    page = reference("doctor")
+    assert set(first_column(section(page, "Checks"))) == {"settings", *told}
+
+
+def test_what_the_doctor_says_by_the_reference_is_what_it_says() -> None:
+    page = reference("doctor")
+    shown = re.findall(r"^\| [^|]*\| ([^|`]+) \|$", section(page, "troubles"), re.MULTILINE)[1:]
+    shown += re.findall(r"`: ([^|]+) \|$", section(page, "lose or repeat work"), re.MULTILINE)
+    pieces = [piece.strip(" ():") for message in shown for piece in message.split("…")]
+    said = source_without_breaks()
+
+    assert len(shown) >= 15
     assert [piece for piece in pieces if piece not in said] == []
 
 

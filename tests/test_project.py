@@ -16,7 +16,7 @@ import pytest
 import refnet
 from tests.guard.sitecustomize import NetworkForbidden
 
-LOCKS = ("base", "dev", "bench")
+LOCKS = ("base", "server", "dev", "bench")
 REQUIREMENT = re.compile(
     r"^(?P<name>[a-z0-9-]+)(?:\[[a-z,-]+\])?==(?P<version>\S+)[^\\\n]*(?P<hashes>(?:\\\n +--hash=\S+ ?)*)",
     re.MULTILINE,
@@ -101,7 +101,7 @@ def test_every_line_of_a_lock_file_is_a_pinned_requirement_with_hashes(root: Pat
     assert "://" not in text
 
 
-@pytest.mark.parametrize("lock", ["base", "bench"])
+@pytest.mark.parametrize("lock", ["base", "server", "bench"])
 def test_the_lock_files_agree_on_every_version_they_share(root: Path, lock: str) -> None:
     mine, full = pins(root, lock), pins(root, "dev")
 

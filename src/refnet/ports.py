@@ -13,6 +13,7 @@ from refnet.domain.errors import TransientError
 from refnet.domain.jobs import DeadLetter, Wave
 from refnet.domain.notes import Baseline, NoteContent, Summary
 from refnet.domain.papers import Answer, Author, Direction, ListName, Page, Paper
+from refnet.domain.permissions import ApiKey, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class CrawlStore(JobStore, Protocol):
         limit: int,
         seeds: Sequence[CrawlSeed],
         refresh_days: float | None = None,
+        *,
+        claim: Scope | None = None,
     ) -> int: ...
 
     def advance(self, crawl_id: int, limits: Limits) -> bool: ...
@@ -243,6 +246,25 @@ class NoteStore(Protocol):
         """The revision at the last complete write of a vault."""
 
     def mark_written(self, vault: str, revision: str) -> None: ...
+
+
+class KeyStore(Protocol):
+    """The part of the store that holds the keys of the API, of each only what recognises it."""
+
+    def make_key(self, scope: Scope, name: str = "") -> tuple[ApiKey, str]:
+        """A new key and its token, which nobody can tell again. Raises ConfigurationError for a name too long."""
+
+    def keys(self) -> list[ApiKey]:
+        """All that were ever made, the oldest first."""
+
+    def has_keys(self) -> bool:
+        """Whether one was ever made, revoked or not."""
+
+    def revoke_key(self, identity: int) -> bool:
+        """Whether there is such a key, which counts no more now."""
+
+    def key_of(self, token: str) -> ApiKey | None:
+        """The key whose token this is; None for an unknown or revoked one."""
 
 
 class Summarizer(Protocol):

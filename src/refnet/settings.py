@@ -14,7 +14,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from refnet.domain.errors import ConfigurationError
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
-SECRETS = ("DATABASE_URL", "CELERY_BROKER_URL", "SEMANTIC_SCHOLAR_API_KEY", "REFNET_SIGNING_KEYS")
+SECRETS = (
+    "DATABASE_URL",
+    "CELERY_BROKER_URL",
+    "SEMANTIC_SCHOLAR_API_KEY",
+    "REFNET_SIGNING_KEYS",
+    "FLOWER_BASIC_AUTH",
+)
 
 _URL = TypeAdapter(AnyHttpUrl)
 
@@ -40,10 +46,18 @@ class Settings(BaseSettings):
     note_names: Literal["author-year-title", "paper_id"] = Field(
         "author-year-title", validation_alias="REFNET_NOTE_NAMES"
     )
+    #: None: no files
+    log_dir: Path | None = Field(None, validation_alias="REFNET_LOG_DIR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="REFNET_LOG_LEVEL")
+    log_format: Literal["text", "json"] = Field("text", validation_alias="REFNET_LOG_FORMAT")
+    #: on loopback, where each worker shows what it counted itself
+    metrics_port: int | None = Field(None, ge=1, le=65_535, validation_alias="REFNET_METRICS_PORT")
+    flower_auth: SecretStr | None = Field(None, validation_alias="FLOWER_BASIC_AUTH")
     # For tests and for mirrors with other limits; in docs/reference, not in the contract.
     batch_ids: int = Field(500, ge=1, le=500, validation_alias="REFNET_BATCH_IDS")
     request_seconds: float = Field(40.0, gt=0, allow_inf_nan=False, validation_alias="REFNET_REQUEST_SECONDS")
     outage_seconds: float = Field(900.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_OUTAGE_SECONDS")
+    api_rps: float = Field(100.0, gt=0, le=1_000_000, allow_inf_nan=False, validation_alias="REFNET_API_RPS")
     no_network_seconds: float = Field(60.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_NO_NETWORK_SECONDS")
 
     @field_validator("source_url")
@@ -68,11 +82,16 @@ class Settings(BaseSettings):
                 raise ValueError("it holds characters that cannot be sent")
         return value or None
 
-    @field_validator("output_dir", "data_dir")
+    @field_validator("log_level", mode="before")
     @classmethod
-    def _expanded(cls, value: Path) -> Path:
+    def _in_capitals(cls, value: Any) -> Any:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("output_dir", "data_dir", "log_dir")
+    @classmethod
+    def _expanded(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser().absolute()
+            return None if value is None else value.expanduser().absolute()
         except RuntimeError as error:
             raise ValueError("it names the home of a user who is not known") from error
 
@@ -87,6 +106,11 @@ class Settings(BaseSettings):
     def key(self) -> str | None:
         """The key for Semantic Scholar, in the clear."""
         return self.api_key.get_secret_value() if self.api_key is not None else None
+
+    def secrets(self) -> list[str]:
+        """Every secret, in the clear, for whoever has to keep them out of something."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
     def for_demo(self, *, database: Path, source_url: str) -> Settings:
         """These settings with a database and a source of the demonstration's own.

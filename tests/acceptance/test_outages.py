@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from refnet.demo.faults import Faults
 from refnet.demo.server import StandIn
 from tests.acceptance.command import asked_twice, has_arrived, tree
 from tests.acceptance.conftest import Serve, User
+from tests.acceptance.serving import ask, events, serving
 
 #: Many runs of the whole command.
 pytestmark = pytest.mark.slow
@@ -31,6 +33,20 @@ def test_a_wrong_key_is_told_at_its_first_use(serve: Serve, user: User) -> None:
     assert len(stand_in.log) == 2  # once more, for it happens by mistake
     assert KEY not in ended.out + ended.err
     assert refnet.done("status", "--json").json["crawls"] == []
+
+
+def test_a_server_with_a_wrong_key_says_so_once_and_shows_what_the_crawl_waits_for(serve: Serve, user: User) -> None:
+    stand_in = serve(keys=frozenset({"another"}))
+    server = serving(user(stand_in, SEMANTIC_SCHOLAR_API_KEY=KEY))
+    with server.client() as client:
+        place = ask(client, seeds=[SEED])
+        why = "another try: Semantic Scholar refuses the key (403). Check SEMANTIC_SCHOLAR_API_KEY"
+        assert server.running.until(lambda: why in next(events(client, place)).data.get("waiting", ""), 20.0)
+    ended = server.running.interrupt(signal.SIGTERM)
+
+    (said,) = [line for line in ended.err.splitlines() if "refuses the key" in line]
+    assert "WARNING" in said
+    assert len(stand_in.log) == 2
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "older" / "migrations"
-    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*"))
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*", "0004*"))
     with monkeypatch.context() as older:
         older.setattr(migrate, "_FOLDER", folder)
         older.setattr(migrate, "HEAD", "0002")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from refnet.domain.workers import MOST_KILOBYTES
-from tests.cluster.lab import Lab, until
+from tests.acceptance.test_documented_commands import commands
+from tests.cluster.lab import ROOT, Lab, until
 from tests.cluster.one_lab import FETCH, GENERATE, SUMMARIZE
 
 pytestmark = pytest.mark.slow
@@ -52,3 +58,21 @@ def test_s18_a_child_over_the_limit_is_replaced_after_its_task(lab: Lab) -> None
     assert pids[0] == first
     assert len(set(pids)) == 2
     until(lambda: len(worker.children()) == 1 and worker.children()[0] not in pids, what="the third child")
+
+
+def test_s18_the_documented_command_shows_where_the_memory_of_a_task_goes(lab: Lab, tmp_path: Path) -> None:
+    page = ROOT / "docs" / "reference" / "celery-settings.md"
+    shown = list(commands(page, "python -m memray"))
+    run, look = ([word.replace("worker.bin", str(tmp_path / "worker.bin")) for word in words[1:]] for words in shown)
+
+    worker = lab._start(run, "profiled", wait=True)
+    with lab.app() as app:
+        assert app.send_task(FETCH, ("arXiv:2005.11401",)).get(timeout=60)["status"] == "success"
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.wait(60)
+    subprocess.run([sys.executable, *look], check=True, cwd=tmp_path, capture_output=True)
+
+    (drawn,) = tmp_path.glob("*.html")
+    text = drawn.read_text(encoding="utf-8")
+    assert "fetch_paper_metadata" in text
+    assert "semantic_scholar" in text

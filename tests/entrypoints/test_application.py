@@ -29,7 +29,7 @@ class Told:
 @pytest.fixture
 def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
     """One that may ask fifty times a second."""
-    monkeypatch.setenv("SEMANTIC_SCHOLAR_RPS", "50")
+    monkeypatch.setenv("SEMANTIC_SCHOLAR_RPS", "10")
     found = build(load_settings())
     open_at_head(found.engine)
     yield found
@@ -56,7 +56,7 @@ def test_a_host_that_answers_badly_is_left_alone_for_longer_each_time(applicatio
     for _ in range(8):
         pace.failed(SourceUnavailable("500"))
 
-    assert blocked(application) > 16 / 50
+    assert blocked(application) > 16 / 10
 
 
 def test_a_wait_longer_than_a_command_waits_ends_it(application: Application) -> None:

@@ -15,6 +15,7 @@ from refnet.domain.crawls import CrawlSeed, CrawlStage, crawl_key
 from refnet.domain.errors import BrokerUnavailable
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.papers import Direction, Stub
+from refnet.domain.permissions import Scope
 from refnet.pipeline.announce import (
     FEW,
     LOST_AFTER,
@@ -72,7 +73,7 @@ def due(store: ClusterStore, count: int, stage: Stage = Stage.CRAWL) -> None:
     enqueue(store, {f"p{number:05}": LEAF for number in range(count)}, stage)
 
 
-def to_the_notes(store: ClusterStore, *seeds: str) -> list[int]:
+def to_the_notes(store: ClusterStore, *seeds: str, claim: Scope | None = None) -> list[int]:
     """A crawl for each of these seeds that waits for somebody to see to the vault."""
     crawls = [
         store.hand_over(
@@ -85,6 +86,7 @@ def to_the_notes(store: ClusterStore, *seeds: str) -> list[int]:
             vault=VAULT,
             lang="en",
             limits=LIMITS,
+            claim=claim,
         )
         for seed in seeds
     ]
@@ -273,3 +275,18 @@ def test_a_vault_that_waits_behind_a_full_queue_is_told_of_when_there_is_room(
     assert announce(store, queues) == 0
     queues.sent[Stage.GENERATE].clear()
     assert announce(store, queues) == 1
+
+
+# Whose work
+
+
+def test_each_hint_says_whose_work_it_is(store: ClusterStore, queues: Queues) -> None:
+    to_the_notes(store, "s", claim=Scope.WRITE)
+    to_the_notes(store, "t")
+    enqueue(store, {"s": LEAF, "t": LEAF, "in no crawl": LEAF})
+    while announce(store, queues):
+        pass
+
+    told = {stage: {(job.paper_id, job.claim) for job in queues.sent[stage]} for stage in Stage}
+    assert told[Stage.CRAWL] == {("s", "write"), ("t", None), ("in no crawl", None)}
+    assert told[Stage.GENERATE] == {("s", "write"), ("t", None)}, "also of a vault"

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 from refnet.adapters.database.engine import reading, shown, sqlite_file
 from refnet.adapters.database.migrate import HEAD, current_revision, open_at_head
 from refnet.domain.crawl import Ask
-from refnet.domain.errors import ConfigurationError
+from refnet.domain.errors import ConfigurationError, StoreUnavailable
 from refnet.ports import PaperSource, Vault
 
 #: "Attention Is All You Need": any paper that is sure to be known would do.
@@ -19,7 +19,11 @@ def look_at_database(engine: Engine) -> str:
     file = sqlite_file(engine.url)
     if file is not None and current_revision(engine) is None:
         open_at_head(engine)
-    revision = current_revision(engine)
+    try:
+        revision = current_revision(engine)
+    except StoreUnavailable as error:
+        cure = "" if file is not None else " Start PostgreSQL, and check host, port and this machine's network."
+        raise StoreUnavailable(f"{str(error).removesuffix('.')}.{cure}") from error
     if revision != HEAD:
         raise ConfigurationError(
             f"{where} is at schema {revision or 'none'}, this version needs {HEAD}. Run: refnet db upgrade"

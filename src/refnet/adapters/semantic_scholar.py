@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from refnet.adapters.semantic_scholar_rows import (
     read_paper,
     read_year,
 )
+from refnet.domain.counts import NO_ANSWER, status_of
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import PaperNotFound, RefnetError, SourceUnavailable, TransientError
 from refnet.domain.papers import Answer, Listing, ListName, Page
@@ -43,7 +45,8 @@ _LONGEST_QUERY = 300
 class SemanticScholar:
     """The `PaperSource` port. Each method makes one request, spaced by `pace`, which learns how it went.
 
-    `base_url` alone receives `api_key`. `timeout` is the longest silence in seconds. Safe for threads.
+    `base_url` alone receives `api_key`. `timeout` is the longest silence in seconds. `counted` is told
+    of each request how it was answered, and the seconds that it waited for its turn. Safe for threads.
     Raises ConfigurationError for settings that cannot be used.
 
     An answer that is not what the API promises is the passing state of the source, or of something before it:
@@ -62,12 +65,14 @@ class SemanticScholar:
         contact: str | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         timeout: float = 40.0,
+        counted: Callable[[str, float], None] | None = None,
     ) -> None:
         key = (api_key or "").strip() or None
         self._http = HttpClient(base_url, headers={"x-api-key": key} if key else {}, timeout=timeout, contact=contact)
         self._key = key
         self._pace = pace
         self._limits = limits
+        self._counted = counted
         self._lock = threading.Lock()
         self._requests = 0
 
@@ -120,11 +125,13 @@ class SemanticScholar:
         )
 
     def _exchange(self, request: Callable[[], Response], read: Callable[[Response], Result]) -> Result:
+        began = time.monotonic()
         self._pace.start()
+        waited = time.monotonic() - began
         with self._lock:
             self._requests += 1
         try:
-            result = read(request())
+            result = read(self._count(request, waited))
         except TransientError as error:
             self._pace.failed(error)
             raise
@@ -134,6 +141,17 @@ class SemanticScholar:
             raise
         self._pace.succeeded()
         return result
+
+    def _count(self, request: Callable[[], Response], waited: float) -> Response:
+        """Make the request, and tell whoever counts how it was answered."""
+        status = NO_ANSWER
+        try:
+            response = request()
+            status = status_of(response.status)
+            return response
+        finally:
+            if self._counted is not None:
+                self._counted(status, waited)
 
     def _body(self, response: Response, *, one_paper: bool = False) -> Any:
         if response.status != 200:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +16,21 @@ from sqlalchemy import Engine
 
 from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.counts import RequestCounts
 from refnet.adapters.database.engine import database_url, open_engine, shown, sqlite_file
-from refnet.adapters.database.lock import one_at_work, one_on_server
+from refnet.adapters.database.lock import one_at_work, one_on_server, try_on_server
 from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
+from refnet.domain.errors import Busy, ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
 from refnet.domain.workers import WORKERS, WorkerReport, several
+from refnet.pipeline.crawl_requests import RequestRunner, ToldProgress
 from refnet.pipeline.doctor import Probe, look_at_workers
 from refnet.pipeline.map_papers import Mapper
-from refnet.pipeline.patience import Patience
+from refnet.pipeline.patience import Patience, Unending
+from refnet.pipeline.progress import Silent
 from refnet.ports import Pace, Progress
 from refnet.settings import Settings
 
@@ -105,18 +109,19 @@ class Application:
     def probes(self) -> list[Probe]:
         """What the doctor looks at."""
         from refnet.adapters.probes import look_at_database, look_at_vault
+        from refnet.bootstrap.doctor import cluster_probes
 
         cluster = [
-            ("broker", self._look_at_broker),
-            ("workers", self._look_at_workers),
-            ("signatures", self._look_at_signatures),
+            *cluster_probes(self, self._workers),
+            Probe("workers", self._look_at_workers, "database"),
+            Probe("signatures", self._look_at_signatures, "database"),
         ]
         return [
-            ("database", lambda: look_at_database(self.engine)),
+            Probe("database", lambda: look_at_database(self.engine)),
             *(cluster if self.is_cluster else []),
-            ("semantic scholar", self._look_at_source),
+            Probe("semantic scholar", self._look_at_source, "database"),
             # Workers write a cluster's notes, and say of themselves whether they can.
-            *([] if self.is_cluster else [("vault", lambda: look_at_vault(self.vault()))]),
+            *([] if self.is_cluster else [Probe("vault", lambda: look_at_vault(self.vault()))]),
         ]
 
     def look_at_worker(self, name: str) -> str:
@@ -127,6 +132,10 @@ class Application:
                 f"No worker {name} has said anything to the database in the last quarter of an hour."
             )
         return look_at_workers(found)
+
+    def workers(self) -> list[WorkerReport]:
+        """What the workers' main processes last said; none where one process does it all."""
+        return self._workers()
 
     def _look_at_workers(self) -> str:
         found = self._workers()
@@ -144,12 +153,6 @@ class Application:
         # A cluster's store alone knows of workers.
         return self.store.workers() if isinstance(self.store, ClusterStore) else []
 
-    def _look_at_broker(self) -> str:
-        with self.cluster() as cluster:
-            cluster.announcer.probe()
-            waiting = cluster.depths()
-        return "answers; waiting " + ", ".join(f"{queue} {number:,}" for queue, number in waiting.items())
-
     def _look_at_signatures(self) -> str:
         from refnet.adapters.celery_queue.signing import NOT_SIGNED, WRONGLY_SIGNED
 
@@ -166,21 +169,22 @@ class Application:
     def _look_at_source(self) -> str:
         from refnet.adapters.probes import look_at_source
 
-        with closing(self.source(_Silent())) as source:
+        with closing(self.source(Silent())) as source:
             return look_at_source(source)
 
-    def source(self, progress: Progress) -> SemanticScholar:
-        """Semantic Scholar, at the pace that all processes on this database share."""
+    def source(self, progress: Progress, pace: Pace | None = None) -> SemanticScholar:
+        """Semantic Scholar, at the pace that all processes on this database share: `pace`, or one of its own."""
         from refnet.adapters.semantic_scholar import SemanticScholar
 
         settings = self.settings
         return SemanticScholar(
             settings.source_url,
             api_key=settings.key,
-            pace=self.pace(progress),
+            pace=self.pace(progress) if pace is None else pace,
             contact=settings.contact,
             limits=Limits(ids=settings.batch_ids),
             timeout=settings.request_seconds,
+            counted=RequestCounts(self.engine, SemanticScholar.name).answered,
         )
 
     def pace(self, progress: Progress) -> Pace:
@@ -195,16 +199,58 @@ class Application:
         return told
 
     @contextmanager
-    def mapper(self, progress: Progress) -> Iterator[Mapper]:
-        """The main job on Semantic Scholar, whose connection is closed at the end."""
+    def serving(self) -> Iterator[None]:
+        """Beside being at work, take up the crawls that others ask for."""
+        with ExitStack() as stack:
+            # Whoever looks whether somebody serves holds the lock for that moment.
+            while not self._take_serving(stack):
+                threading.Event().wait(0.05)
+            yield
+
+    def is_served(self) -> bool:
+        """Whether the process at work takes up the crawls that others ask for."""
+        with ExitStack() as stack:
+            return not self._take_serving(stack)
+
+    def _take_serving(self, stack: ExitStack) -> bool:
+        if (file := self.database_file()) is None:
+            return stack.enter_context(try_on_server(self.engine, _SERVING))
+        try:
+            stack.enter_context(one_at_work(_servers(file)))
+        except Busy:
+            return False
+        return True
+
+    @contextmanager
+    def request_runner(self, say: Callable[[str], None]) -> Iterator[RequestRunner]:
+        """What does the crawls that others ask for, and never gives up."""
+        from refnet.bootstrap.reports import report_text
+
+        progress = ToldProgress(self.store, say)
+        with self.mapper(progress, unending=True) as mapper:
+            yield RequestRunner(
+                self.store,
+                mapper,
+                progress,
+                lambda path: self.vault(None if path is None else Path(path)),
+                self.settings.note_names,
+                report_text,
+            )
+
+    @contextmanager
+    def mapper(self, progress: Progress, *, unending: bool = False) -> Iterator[Mapper]:
+        """The main job on Semantic Scholar, whose connection is closed at the end. `unending` never gives up."""
         settings = self.settings
-        with closing(self.source(progress)) as source:
+        # One pace for both: why the next request waits is known to the one that was told of the failure.
+        pace = self.pace(progress)
+        with closing(self.source(progress, pace)) as source:
+            patience = Patience(settings.outage_seconds, settings.no_network_seconds)
             yield Mapper(
                 store=self.store,
                 source=source,
-                pace=self.pace(progress),
+                pace=pace,
                 summarizer=AbstractSummarizer(),
-                patience=Patience(settings.outage_seconds, settings.no_network_seconds),
+                patience=Unending(pace) if unending else patience,
                 progress=progress,
                 owner=f"{socket.gethostname()}:{os.getpid()}",
                 backoff=1.0 / settings.requests_per_second,
@@ -213,6 +259,13 @@ class Application:
 
 #: Seconds between two tries of a host that cannot be reached at all.
 UNREACHED = 5.0
+#: What one process at a time can do on a PostgreSQL server.
+_SERVING = "serve"
+
+
+def _servers(database: Path) -> Path:
+    """What stands before `.lock` in the name of the lock of the one that serves."""
+    return database.with_name(f"{database.name}.serve")
 
 
 class _ToldPace:
@@ -252,16 +305,6 @@ class _ToldPace:
             # Growing waits would spare nobody, and the network may be back at any moment.
             error = SourceUnavailable(str(error), reached=False, retry_after=self._unreached)
         self.inner.failed(error)
-
-
-class _Silent:
-    """Progress that nobody watches."""
-
-    def show(self, phase: str, **figures: int) -> None: ...
-
-    def waiting(self, seconds: float, why: str) -> None: ...
-
-    def say(self, line: str) -> None: ...
 
 
 def build(settings: Settings) -> Application:

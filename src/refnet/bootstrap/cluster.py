@@ -15,21 +15,24 @@ from refnet.adapters.celery_queue.announcer import CeleryAnnouncer
 from refnet.adapters.celery_queue.application import create_app
 from refnet.adapters.celery_queue.dead_letters import DeadLetters
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.counts import RequestCounts
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.processes import this_process
 from refnet.adapters.vault import FolderVault
 from refnet.bootstrap.connections import connections, keys
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError, CredentialsRejected, RateLimited, RefnetError
+from refnet.domain.errors import ConfigurationError, RefnetError
 from refnet.domain.jobs import Stage
 from refnet.domain.workers import several
 from refnet.pipeline.cluster import ClusterWorker, summarize_wave
+from refnet.pipeline.crawl_requests import RequestStarter
 from refnet.pipeline.lease import Lease
 from refnet.pipeline.map_on_cluster import Follower, elsewhere
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.offline import OfflineRunner
-from refnet.pipeline.patience import Patience
+from refnet.pipeline.patience import ForATask, Unending
+from refnet.pipeline.progress import Silent
 from refnet.pipeline.runner import Runner
 from refnet.pipeline.turns import Turns
 from refnet.pipeline.vault_turns import VaultWorker
@@ -43,8 +46,6 @@ if TYPE_CHECKING:
 MOST_SUMMARIES, MOST_NOTES = 200, 100
 #: Seconds that a task waits for its turn with the source; after a longer pause it comes again.
 LONGEST_WAIT = 10.0
-#: Seconds for which the source is left alone after it refused the key twice.
-REFUSED = 600.0
 
 
 @dataclass
@@ -148,6 +149,7 @@ class Cluster:
             contact=settings.contact,
             limits=self.limits,
             timeout=settings.request_seconds,
+            counted=RequestCounts(self.engine, SemanticScholar.name).answered,
         )
         self._opened.callback(source.close)
         summarizer = AbstractSummarizer()
@@ -159,7 +161,7 @@ class Cluster:
                 store,
                 source,
                 pace,
-                _WorkersPatience(pace),
+                Unending(pace),
                 owner=owner,
                 backoff=1.0 / settings.requests_per_second,
                 holding=lambda wave: Lease(store, wave),
@@ -180,6 +182,7 @@ class Cluster:
                 store, Stage.GENERATE, vault.write, owner=owner, most=MOST_NOTES, passing=passing, ending=ending
             ),
             vault=vault,
+            requests=RequestStarter(store, source, ForATask(pace), Silent()),
             announcer=self.announcer,
             limits=self.limits,
             max_depth=settings.max_depth,
@@ -201,17 +204,3 @@ def cluster(settings: Settings, celery: Celery | None = None) -> Iterator[Cluste
         yield opened
     finally:
         opened.close()
-
-
-class _WorkersPatience(Patience):
-    """Workers never give up: a source that is away is asked again, one that refuses the key after a long pause."""
-
-    def __init__(self, pace: DatabasePace) -> None:
-        super().__init__(float("inf"), float("inf"))
-        self._pace = pace
-
-    def refused(self, error: CredentialsRejected) -> None:
-        try:
-            super().refused(error)
-        except (CredentialsRejected, ConfigurationError):
-            self._pace.failed(RateLimited(str(error), retry_after=REFUSED))

@@ -14,6 +14,7 @@ RefnetError
 │   ├── InvalidResponse       an answer that is not what the source promises
 │   ├── UnreadableDocument
 │   ├── Forged                a message that nobody with a key sent as it is
+│   ├── NotPermitted          a task that its sender has not the scope for
 │   ├── RequestRefused        the source says that the request itself is wrong
 │   │   ├── RequestTooLarge   the same papers may be asked for in smaller requests
 │   │   └── NothingMatched    none of the identifiers asked for is known
@@ -109,6 +110,10 @@ class UnreadableDocument(PermanentError):
 
 class Forged(PermanentError):
     """Nobody who holds a key of this cluster sent the message as it is, or not lately."""
+
+
+class NotPermitted(PermanentError):
+    """Who sent a task, or began the work that it is part of, has not the scope that it needs."""
 
 
 class RequestRefused(PermanentError):

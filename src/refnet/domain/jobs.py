@@ -46,11 +46,12 @@ class JobFate:
 
 @dataclass(frozen=True, slots=True)
 class DueJob:
-    """A job that workers may be told of; `priority` is 0 to 10, 10 most urgent."""
+    """A job that workers may be told of; `priority` is 0 to 10, 10 most urgent, `claim` None for the operator's."""
 
     id: int
     paper_id: str
     priority: int
+    claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ LEAVES_WORK_AFTER = 20.0
 
 #: What stands before the reason of a worker that consumes and cannot write its vault.
 VAULT_FAULT = "vault: "
+#: The same for a worker one of whose processes has grown, and the kilobytes at which it has: twice what one may keep
+#: when its task ends.
+MEMORY_FAULT, GROWN = "memory: ", 2 * MOST_KILOBYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ class WorkerReport:
         return self.unseen_for <= UNHEALTHY_AFTER
 
     @property
+    def grows(self) -> bool:
+        """Whether one of its processes takes much memory."""
+        return self.reason is not None and self.reason.startswith(MEMORY_FAULT)
+
+    @property
     def fault(self) -> str | None:
         """In words, what is wrong with the worker."""
         if not self.lives:
@@ -97,6 +105,8 @@ class WorkerReport:
             )
         if self.reason is not None and self.reason.startswith(VAULT_FAULT):
             return f"{self.name} cannot write notes: {self.reason.removeprefix(VAULT_FAULT)}"
+        if self.reason is not None and self.grows:
+            return f"{self.name} grows: {self.reason.removeprefix(MEMORY_FAULT)}"
         if self.reason is not None:
             return (
                 f"{self.name} does not consume: {self.reason} for {self.idle_for:.0f} s with a slot free. Check that it "
@@ -108,6 +118,24 @@ class WorkerReport:
 def several(places: Sequence[str]) -> str:
     """In words: generators write to different folders, and none of them writes until they agree."""
     return f"The generator workers write notes to different folders: {', '.join(places)}. Give them all the same OUTPUT_DIR."
+
+
+def growth(main: int, largest: int) -> str | None:
+    """Why a worker counts as one that grows, by the kilobytes that its main process and the largest of the others have;
+    None where it does not.
+    """
+    if main > GROWN:
+        return (
+            f"its main process takes {main // 1000:,} MB. Restart it; if it grows again, run it under memray "
+            "(reference/celery-settings.md) and report what that shows."
+        )
+    if largest > GROWN:
+        return (
+            f"a task's process takes {largest // 1000:,} MB, and is replaced when the task ends. If it is so again and "
+            "again, run the task under memray (reference/celery-settings.md), or the worker with a lower "
+            "--max-tasks-per-child."
+        )
+    return None
 
 
 def idle_reason(

@@ -6,7 +6,8 @@ workers tells of it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from refnet.domain.errors import TransientError
@@ -20,8 +21,8 @@ LOST_AFTER, LOST_BEHIND_OTHERS = 5.0, 120.0
 VAULT_LOST_AFTER = 20.0
 #: A task does many jobs where many are due, so for so many of them one more hint is enough.
 FEW = 50
-#: The priority of a hint that some vault is to be seen to.
-VAULT_PRIORITY = 3
+#: The priority of a hint that some vault is to be seen to, and of one that somebody asked for a crawl.
+VAULT_PRIORITY, REQUEST_PRIORITY = 3, 10
 
 
 class Announcer(Protocol):
@@ -50,6 +51,17 @@ class HintStore(Protocol):
 
     def untell_vaults(self) -> None: ...
 
+    def requests_due(self) -> bool:
+        """Whether crawls were asked for that nobody is at."""
+
+    def take_requests_due(self, told_for: float) -> list[tuple[str, str | None]]:
+        """A word each on those that nobody was told of, and the claim."""
+
+    def untell_requests(self) -> None: ...
+
+    def claims(self, paper_ids: Sequence[str]) -> Mapping[str, str]:
+        """Whose work papers are, where it is not the operator's."""
+
 
 def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage)) -> int:
     """Tell of what is due and nobody was told of; returns the number of messages.
@@ -62,7 +74,8 @@ def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = t
 def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
     due = store.due_count(stage)
     vaults = stage is Stage.GENERATE and bool(store.notes_due())
-    if not due and not vaults:
+    requests = stage is Stage.CRAWL and store.requests_due()
+    if not due and not vaults and not requests:
         return 0
     # Asked before anything counts as told: a broker that is away raises here.
     waiting = announcer.waiting(stage)
@@ -73,13 +86,24 @@ def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
     found = store.take_untold(stage, min(room, 1 + due // FEW), lost_after) if due else []
     told = store.take_vaults_due(VAULT_LOST_AFTER) if vaults and room > len(found) else []
     extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in told[: room - len(found)]]
+    if requests:
+        asked = store.take_requests_due(LOST_AFTER)
+        extra += [DueJob(0, word, REQUEST_PRIORITY, claim) for word, claim in asked[: max(1, room - len(found))]]
     if not found and not extra:
         return 0
     try:
-        announcer.send(stage, [*found, *extra])
+        announcer.send(stage, _claimed(store, [*found, *extra]))
     except TransientError:
         store.untell(found)
-        if extra:
+        if told:
             store.untell_vaults()
+        if requests:
+            store.untell_requests()
         raise
     return len(found) + len(extra)
+
+
+def _claimed(store: HintStore, due: Sequence[DueJob]) -> list[DueJob]:
+    """The same, each with the claim of the crawls that its paper is in."""
+    claims = store.claims([job.paper_id for job in due])
+    return [replace(job, claim=job.claim or claims.get(job.paper_id)) for job in due]

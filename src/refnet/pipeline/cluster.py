@@ -27,6 +27,7 @@ from refnet.domain.notes import Summary
 from refnet.domain.papers import Paper
 from refnet.domain.workers import WorkerReport, several
 from refnet.pipeline.announce import Announcer, HintStore, announce
+from refnet.pipeline.crawl_requests import RequestStarter
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.runner import Fate, Runner
@@ -86,6 +87,7 @@ class ClusterWorker:
     summarizer: OfflineRunner
     generator: OfflineRunner
     vault: VaultWorker
+    requests: RequestStarter
     announcer: Announcer
     limits: Limits
     max_depth: int
@@ -97,6 +99,7 @@ class ClusterWorker:
     def work(self, stage: Stage, lead: str | None = None) -> Fate | None:
         """Do what is due at a stage, the paper `lead` among it; None where nothing is. Then tell of what follows."""
         if stage is Stage.CRAWL:
+            self.requests.see_to_requests()
             fate = self.crawler.step(lease=LEASE, lead=lead)
         elif stage is Stage.SUMMARIZE:
             fate = self.summarizer.step(lead)

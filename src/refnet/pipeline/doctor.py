@@ -22,18 +22,30 @@ class Check:
         return {"name": self.name, "ok": self.ok, "found": self.found}
 
 
-#: A name, and what looks: it returns what it found, and raises a RefnetError that names the fault and the cure.
-Probe = tuple[str, Callable[[], str]]
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What looks at one thing: it returns what it found, and raises a RefnetError that names the fault and the cure.
+
+    Where `needs` names a probe that found a fault, there is nothing to look at.
+    """
+
+    name: str
+    look: Callable[[], str]
+    needs: str | None = None
 
 
 def examine(probes: Iterable[Probe]) -> list[Check]:
     """Try everything, also after a fault."""
     checks: list[Check] = []
-    for name, look in probes:
+    bad: set[str | None] = set()
+    for probe in probes:
+        if probe.needs in bad:
+            continue
         try:
-            checks.append(Check(name, ok=True, found=look()))
+            checks.append(Check(probe.name, ok=True, found=probe.look()))
         except RefnetError as error:
-            checks.append(Check(name, ok=False, found=str(error)))
+            checks.append(Check(probe.name, ok=False, found=str(error)))
+            bad.add(probe.name)
     return checks
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
+from refnet.domain.about import about
 from refnet.domain.errors import LeaseLost, RefnetError, TransientError
 from refnet.domain.jobs import Wave
 
@@ -48,17 +49,20 @@ class Lease:
         self._lost = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._about = about(claim=wave.claim)
 
     def __enter__(self) -> Self:
         try:
             self._thread.start()
         except RuntimeError as error:
             raise TransientError("The system has no room for another thread.") from error
+        self._about.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._about.__exit__(kind, error, trace)
         self._ended.set()
         self._thread.join()
 

@@ -14,6 +14,7 @@ from refnet.domain.errors import BrokerUnavailable, ConfigurationError, OutageTo
 from refnet.domain.jobs import Stage
 from refnet.domain.paces import PaceState
 from refnet.domain.papers import Direction
+from refnet.domain.permissions import Scope
 from refnet.domain.workers import BY_STAGE, WorkerReport
 from refnet.pipeline.announce import Announcer, HintStore, announce
 from refnet.pipeline.generate import VaultReport
@@ -46,6 +47,7 @@ class SharedStore(MapStore, HintStore, Protocol):
         vault: str | None,
         lang: str,
         limits: Limits,
+        claim: Scope | None = None,
     ) -> int: ...
 
     def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None: ...

@@ -115,6 +115,10 @@ class Mapper:
             resolution.seeds,
             request.refresh_days,
         )
+        return self.complete(crawl_id, request, vault)
+
+    def complete(self, crawl_id: int, request: MapRequest, vault: Vault) -> MapReport:
+        """Do what is left of a crawl whose seeds this object has resolved, and write the vault."""
         try:
             return self._map(crawl_id, request, vault)
         except RefnetError:
@@ -174,17 +178,18 @@ class Mapper:
             request.depth > 1,
         )
 
+    @property
+    def unresolved(self) -> Sequence[Unresolved]:
+        """Of the seeds last looked at, those that name no paper."""
+        return self._resolution.unresolved
+
     def resolve(self, request: MapRequest) -> Resolution:
         """Find the papers that the seeds name. Raises ConfigurationError when there is none."""
         resolver = SeedResolver(self.source, self.store, self.patience, self.progress)
         self._resolution = resolver.resolve(request.seeds, wanted(0, request.depth, request.direction))
         self._resolution.unresolved[:0] = request.unresolved
         if not self._resolution.seeds:
-            reasons = "; ".join(f"{seed.input!r}: {seed.why}" for seed in self._resolution.unresolved[:5])
-            more = len(self._resolution.unresolved) - 5
-            raise ConfigurationError(
-                f"No seed names a paper that can be found ({reasons or 'none was given'}{f'; and {more} more' if more > 0 else ''})."
-            )
+            raise ConfigurationError(none_found(self._resolution.unresolved))
         return self._resolution
 
     def _seed_rows(self) -> list[tuple[str, str, str]]:
@@ -217,3 +222,10 @@ class Mapper:
             vault=notes,
             limit_reached=crawl.members >= crawl.limit,
         )
+
+
+def none_found(unresolved: Sequence[Unresolved]) -> str:
+    """In words, that no seed names a paper."""
+    reasons = "; ".join(f"{seed.input!r}: {seed.why}" for seed in unresolved[:5])
+    more = len(unresolved) - 5
+    return f"No seed names a paper that can be found ({reasons or 'none was given'}{f'; and {more} more' if more > 0 else ''})."

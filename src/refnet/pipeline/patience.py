@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,18 @@ from dataclasses import dataclass
 from refnet.domain.errors import (
     ConfigurationError,
     CredentialsRejected,
+    HeldElsewhere,
     OutageTooLong,
+    RateLimited,
     SourceUnavailable,
     TransientError,
 )
+from refnet.ports import Pace
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a source is left alone that refused the key twice, where nobody gives up.
+REFUSED = 600.0
 
 
 @dataclass
@@ -66,3 +75,30 @@ class Patience:
         if self._ever_succeeded:
             raise error
         raise ConfigurationError(str(error)) from error
+
+
+class Unending(Patience):
+    """Of those who never give up: a source that is away is asked again, one that refuses the key after a long pause."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(float("inf"), float("inf"))
+        self._pace = pace
+
+    def refused(self, error: CredentialsRejected) -> None:
+        try:
+            super().refused(error)
+        except (CredentialsRejected, ConfigurationError):
+            if self._refusals == 2:
+                every = REFUSED / 60
+                logger.warning("%s It is asked again every %.0f min; another key needs a restart.", error, every)
+            self._pace.failed(RateLimited(str(error), retry_after=REFUSED))
+
+
+class ForATask(Unending):
+    """Of those who come again later: a source that is away is left at once, unless the request itself may be at fault."""
+
+    def failed(self, error: TransientError) -> None:
+        """Raises HeldElsewhere."""
+        super().failed(error)
+        if not (isinstance(error, SourceUnavailable) and error.own_fault_possible):
+            raise HeldElsewhere(str(error), retry_after=error.retry_after) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -183,7 +183,7 @@ class SeedResolver:
     def _result(self, seeds: Sequence[Seed], found: dict[int, str], reasons: dict[int, str]) -> Resolution:
         result = Resolution()
         titles = self._store.titles(found.values())
-        kept: dict[str, CrawlSeed] = {}
+        named: list[CrawlSeed] = []
         for index, seed in enumerate(seeds):
             paper_id = found.get(index)
             if paper_id is None:
@@ -192,13 +192,19 @@ class SeedResolver:
                 )
                 continue
             result.inputs.append((seed.input, paper_id))
-            first = kept.get(paper_id)
-            if first is None:
-                kept[paper_id] = CrawlSeed(paper_id, seed.input, titles.get(paper_id, seed.title or ""), seed.citekey)
-            elif first.citekey is None and seed.citekey is not None:
-                kept[paper_id] = CrawlSeed(first.paper_id, first.input, first.title, seed.citekey)
-        result.seeds = list(kept.values())
+            named.append(CrawlSeed(paper_id, seed.input, titles.get(paper_id, seed.title or ""), seed.citekey))
+        result.seeds = each_once(named)
         return result
+
+
+def each_once(seeds: Iterable[CrawlSeed]) -> list[CrawlSeed]:
+    """Each paper as it was first named, with the first citation key that it has."""
+    kept: dict[str, CrawlSeed] = {}
+    for seed in seeds:
+        first = kept.setdefault(seed.paper_id, seed)
+        if first.citekey is None and seed.citekey is not None:
+            kept[seed.paper_id] = replace(first, citekey=seed.citekey)
+    return list(kept.values())
 
 
 _SOURCE = "Semantic Scholar"

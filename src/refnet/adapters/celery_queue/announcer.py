@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.utils import uuid
 
+from refnet.adapters.celery_queue.permission import CLAIM
 from refnet.adapters.celery_queue.queues import AWAY, QUEUES, depths, probe_queue, task_queues
 from refnet.adapters.celery_queue.refusals import made_otherwise
 from refnet.adapters.celery_queue.signing import HINT
@@ -55,7 +56,7 @@ class CeleryAnnouncer:
         self._app.send_task(
             task,
             (job.paper_id,),
-            headers={HINT: True},
+            headers={HINT: True} if job.claim is None else {HINT: True, CLAIM: job.claim},
             priority=min(job.priority, most),
             producer=producer,
             retry=False,

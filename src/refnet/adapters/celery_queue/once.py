@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Task
 from celery.exceptions import Ignore, Reject
 from celery.utils.log import get_logger
 
+from refnet.adapters.celery_queue.permission import PermittedTask
 from refnet.adapters.celery_queue.signing import HINT
 from refnet.domain.errors import StoreUnavailable
 
 _log = get_logger(__name__)
 
 
-class OnceTask(Task):  # type: ignore[type-arg,unused-ignore]
+class OnceTask(PermittedTask):
     """A task that runs until there is a final result for its id, and then no more, whoever sends the message again.
 
     A captured message may come a second time, and beat names its turns by ids. Redeliveries of what was lost on the

@@ -11,6 +11,7 @@ from celery.app import amqp as stock
 from kombu import Producer, compression
 from kombu.pools import ProducerPool
 
+from refnet.adapters.celery_queue.permission import inherited
 from refnet.adapters.celery_queue.signing import Signer
 from refnet.domain.errors import Forged
 
@@ -20,8 +21,16 @@ class SigningProducer(Producer):
     and Flower, one by one or in a batch. Control commands and events, which are no tasks, pass as they are.
     """
 
-    def __init__(self, *args: Any, signer: Callable[[], Signer], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        signer: Callable[[], Signer],
+        running: Callable[[], Mapping[str, Any]] = dict,
+        **options: Any,
+    ) -> None:
+        """`running` gives the headers of the task that this process is at, if any; what it sends keeps its claim."""
         self._signer = signer
+        self._running = running
         super().__init__(*args, **options)
 
     # kombu encodes before this and sends after it; tried again, it signs anew.
@@ -37,6 +46,7 @@ class SigningProducer(Producer):
         **options: Any,
     ) -> Any:
         if "task" in headers:
+            headers = inherited(headers, self._running())
             headers = self._signer().signed(headers, body, content_type, content_encoding, properties)
         return super()._publish(body, priority, content_type, content_encoding, headers, properties, *args, **options)
 
@@ -52,7 +62,11 @@ class SigningAMQP(stock.AMQP):
         self._keys = keys
         self._producer_pool: Any = None
         self._longest = longest
-        self.Producer = partial(SigningProducer, signer=lambda: self.signer)
+        self.Producer = partial(SigningProducer, signer=lambda: self.signer, running=self._running)
+
+    def _running(self) -> Mapping[str, Any]:
+        task = self.app.current_worker_task
+        return {} if task is None else task.request.headers or {}
 
     @cached_property
     def signer(self) -> Signer:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, func, select
 
+from refnet.adapters.database import claims, dead, dead_messages, hints, ledger, record, stages, turns, worker_rows
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, dead_messages, hints, ledger, record, stages, turns, worker_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.cluster_notes import ClusterNotes
@@ -20,6 +20,7 @@ from refnet.domain.crawls import CrawlSeed, CrawlStage
 from refnet.domain.dead_messages import DeadMessage, RefusedMessage
 from refnet.domain.jobs import DueJob, JobFate, JobState, Stage, Wave, choose_some
 from refnet.domain.papers import Direction
+from refnet.domain.permissions import Scope
 from refnet.domain.workers import WorkerReport
 
 _DEAD = (
@@ -48,13 +49,14 @@ class ClusterStore(ClusterNotes):
         vault: str | None,
         lang: str,
         limits: Limits,
+        claim: Scope | None = None,
     ) -> int:
-        """Make or extend a crawl that the workers do, and queue its first jobs; returns its id."""
+        """Make or extend a crawl that the workers do, and queue its first jobs; returns its id. `claim` is as in `open_crawl`."""
         with writing(self._engine) as connection:
             record.take_turns(connection)
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
-            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before)
+            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
             stages.hand_over(connection, crawl_id, vault, lang, now)
             stages.advance(connection, crawl_id, limits.hub, now)
             return crawl_id
@@ -86,15 +88,7 @@ class ClusterStore(ClusterNotes):
     def stage_counts(self, crawl_id: int, stage: Stage) -> tuple[int, int]:
         """Jobs of a stage of the papers of a crawl that are over, and all of them."""
         with reading(self._engine) as connection:
-            over = func.count().filter(jobs.c.state.in_([JobState.DONE, JobState.DEAD]))
-            query = (
-                select(over, func.count())
-                .select_from(jobs)
-                .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
-                .where(crawl_papers.c.crawl_id == crawl_id, jobs.c.stage == stage)
-            )
-            done, of = connection.execute(query).one()
-            return done, of
+            return stages.counts(connection, crawl_id, stage)
 
     def vault_of(self, crawl_id: int) -> str | None:
         """Where the workers write the notes of a crawl; None while that is not settled."""
@@ -242,6 +236,16 @@ class ClusterStore(ClusterNotes):
     def untell(self, found: Sequence[DueJob]) -> None:
         with writing(self._engine) as connection:
             hints.untell(connection, found)
+
+    def claims(self, paper_ids: Sequence[str]) -> dict[str, str]:
+        """Whose work these papers are, where it is not the operator's: the claim by paper."""
+        with reading(self._engine) as connection:
+            return claims.of_papers(connection, paper_ids)
+
+    def refuse(self, stage: Stage, paper_id: str, reason: str) -> None:
+        """See `claims.refuse`."""
+        with writing(self._engine) as connection:
+            claims.refuse(connection, stage, paper_id, reason, self._clock(connection))
 
     def due_count(self, stage: Stage) -> int:
         with reading(self._engine) as connection:

@@ -10,12 +10,22 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 
 from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.schema import citations, crawl_papers, crawl_seeds, crawls, jobs, lists, papers
+from refnet.adapters.database.schema import (
+    citations,
+    crawl_papers,
+    crawl_requests,
+    crawl_seeds,
+    crawls,
+    jobs,
+    lists,
+    papers,
+)
 from refnet.adapters.database.turns import UNHARMED
 from refnet.domain.crawl import Ask, Candidate, best_first, needs, wanted
 from refnet.domain.crawls import Crawl, CrawlSeed, CrawlState, Incomplete, why_incomplete
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.papers import Direction, ListName, ListState
+from refnet.domain.permissions import widest
 
 #: The depth of papers that are never expanded, whatever the depth of their crawl.
 LEAF_DEPTH = 1_000_000
@@ -33,11 +43,17 @@ def open_crawl(
     seeds: Sequence[CrawlSeed],
     now: float,
     refresh_before: float | None,
+    claim: str | None = None,
+    new_id: int | None = None,
 ) -> int:
-    """Make a crawl, or extend the one with the same key, and return its id."""
+    """Make a crawl, or extend the one with the same key, and return its id. Of two claims it keeps the wider.
+
+    `new_id` is the id that a new one is to have.
+    """
     row = connection.execute(select(crawls).where(crawls.c.key == key).with_for_update()).one_or_none()
     if row is None:
         values = {
+            "id": next_id(connection) if new_id is None else new_id,
             "key": key,
             "direction": direction,
             "depth": depth,
@@ -46,7 +62,7 @@ def open_crawl(
         }
         added = connection.execute(
             insert(crawls)
-            .values(**values, refresh_before=refresh_before, created_at=now, updated_at=now)
+            .values(**values, claim=claim, refresh_before=refresh_before, created_at=now, updated_at=now)
             .returning(crawls.c.id)
         )
         crawl_id = int(added.scalar_one())
@@ -63,10 +79,15 @@ def open_crawl(
                 limit=max(row.limit, limit),
                 state=CrawlState.RUNNING,
                 stage=None,
+                cancelled=None,
+                claim=widest([row.claim, claim]),
                 refresh_before=refresh_before if keep is None else keep,
                 **UNHARMED,
             )
         )
+        # Whoever asked for it and saw it stopped sees it at work again.
+        over = and_(crawl_requests.c.crawl_id == crawl_id, crawl_requests.c.state.in_(["cancelled", "failed"]))
+        connection.execute(update(crawl_requests).where(over).values(state="started", reason=None))
     rows = [(crawl_id, seed.paper_id, position, seed.input, seed.citekey) for position, seed in enumerate(seeds)]
     upsert(
         connection,
@@ -84,8 +105,16 @@ def open_crawl(
     return crawl_id
 
 
+def next_id(connection: Connection) -> int:
+    """An id that neither a crawl has nor one that was asked for."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(select(func.nextval(func.pg_get_serial_sequence("crawls", "id")))).scalar_one())
+    highest = [select(func.max(table.c.id)).scalar_subquery() for table in (crawls, crawl_requests)]
+    return max(found or 0 for found in connection.execute(select(*highest)).one()) + 1
+
+
 def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool:
-    """Queue what a crawl needs next; False when nothing is left to collect.
+    """Queue what a crawl needs next; False when nothing is left to collect, or it was cancelled.
 
     A depth is finished before the next is begun: only then are all candidates of the next known, and their order.
     A crawl that one process works on is finished then; one of a cluster goes on to its next stage.
@@ -94,7 +123,7 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool
     if crawl.state != CrawlState.RUNNING:
         return False
     direction = Direction(crawl.direction)
-    for depth in (*range(crawl.depth + 1), LEAF_DEPTH):
+    for depth in () if crawl.cancelled else (*range(crawl.depth + 1), LEAF_DEPTH):
         if 0 < depth <= crawl.depth:
             room = crawl.limit - _held(connection, crawl_id)
             if room > 0:
@@ -263,6 +292,18 @@ def find(connection: Connection, crawl_id: int) -> Crawl:
         reason=row.reason,
         traceback=row.traceback,
     )
+
+
+def tally(connection: Connection, crawl_id: int) -> tuple[int, int]:
+    """Papers admitted to a crawl so far, and those of them whose details are stored."""
+    query = (
+        select(func.count(), func.count(papers.c.fetched_at))
+        .select_from(crawl_papers)
+        .outerjoin(papers, papers.c.paper_id == crawl_papers.c.paper_id)
+        .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
+    )
+    members, collected = connection.execute(query).one()
+    return members, collected
 
 
 def collected_ids(crawl_id: int) -> Select[str]:

@@ -15,8 +15,8 @@ from refnet.domain.jobs import DeadLetter, JobState, Stage
 MANUAL = "manual"
 
 
-def find(connection: Connection, crawl_id: int | None) -> list[DeadLetter]:
-    query = select(jobs).where(jobs.c.state == JobState.DEAD).order_by(jobs.c.id)
+def find(connection: Connection, crawl_id: int | None, *, after: int = 0, most: int | None = None) -> list[DeadLetter]:
+    query = select(jobs).where(jobs.c.state == JobState.DEAD, jobs.c.id > after).order_by(jobs.c.id).limit(most)
     if crawl_id is not None:
         members = select(crawl_papers.c.paper_id).where(crawl_papers.c.crawl_id == crawl_id)
         query = query.where(jobs.c.paper_id.in_(members))

@@ -58,11 +58,12 @@ def _next_id(connection: Connection) -> int:
     return max(found or 0 for found in connection.execute(select(*highest)).one()) + 1
 
 
-def find(connection: Connection) -> list[DeadMessage]:
-    """All, the oldest first, without what they hold: there may be many."""
+def find(connection: Connection, *, after: int = 0, most: int | None = None) -> list[DeadMessage]:
+    """Those behind the id `after`, the oldest first, without what they hold: there may be many."""
     columns = [column for column in dead_messages.c if column.name not in ("message", "traceback")]
     is_kept = dead_messages.c.message.is_not(None).label("is_kept")
-    return [_read(row) for row in connection.execute(select(*columns, is_kept).order_by(dead_messages.c.id))]
+    query = select(*columns, is_kept).where(dead_messages.c.id > after).order_by(dead_messages.c.id).limit(most)
+    return [_read(row) for row in connection.execute(query)]
 
 
 def get(connection: Connection, identity: int, *, lock: bool = False) -> DeadMessage | None:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailable
 
@@ -173,6 +174,8 @@ def translated(engine: Engine) -> Iterator[None]:
         if said is error:
             raise
         raise said from error
+    except NoConnectionFree as error:
+        raise StoreUnavailable(f"All connections to the database {shown(engine.url)} are in use.") from error
     except StatementError as error:
         # What struck while a statement was put together is none of the database's.
         struck = error.orig or error

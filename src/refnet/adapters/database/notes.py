@@ -105,7 +105,7 @@ class NoteTables:
                 crawl_papers,
                 paper_ids,
             )
-            details = [_paper(found[paper_id]) for paper_id in paper_ids]
+            details = [paper_of(found[paper_id]) for paper_id in paper_ids]
             references = note_lists(connection, ListName.REFERENCES, details, names)
             cited_by = note_lists(connection, ListName.CITATIONS, details, names)
         return [
@@ -125,7 +125,7 @@ class NoteTables:
         """The details of papers, in the order given; those without details are left out."""
         with reading(self._engine) as connection:
             query = select(papers).where(papers.c.paper_id.in_(paper_ids), papers.c.fetched_at.is_not(None))
-            found = {row.paper_id: _paper(row) for row in connection.execute(query)}
+            found = {row.paper_id: paper_of(row) for row in connection.execute(query)}
         return [found[paper_id] for paper_id in paper_ids if paper_id in found]
 
     # Summaries
@@ -282,7 +282,7 @@ def _authors(stored: Any) -> tuple[Author, ...]:
     return tuple(Author(name, author_id) for name, author_id in stored or ())
 
 
-def _paper(row: Any) -> Paper:
+def paper_of(row: Any) -> Paper:
     return Paper(
         paper_id=row.paper_id,
         title=row.title or "",

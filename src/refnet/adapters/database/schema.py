@@ -43,6 +43,13 @@ papers = Table(
     Column("pdf_url", Text),
     Column("url", Text),
     Column("fetched_at", Double),
+    #: the collected ones, which are listed page by page
+    Index(
+        "papers_collected",
+        "paper_id",
+        postgresql_where=text("fetched_at IS NOT NULL"),
+        sqlite_where=text("fetched_at IS NOT NULL"),
+    ),
 )
 
 #: One row an edge. `seen` tells in whose list: 1 in the references of the citing paper, 2 in the citations of the
@@ -139,6 +146,10 @@ crawls = Table(
     #: processes lost while they saw to its vault, the one that is at it now counted in, and who that is
     Column("losses", Integer),
     Column("owner", Text),
+    #: the scope of the key that began it; null where the operator did
+    Column("claim", Text),
+    #: it was stopped: nothing more is collected, and workers only bring its notes to an end
+    Column("cancelled", Boolean),
 )
 
 crawl_seeds = Table(
@@ -335,4 +346,96 @@ celery_taskmeta = Table(
     Column("retries", Integer),
     Column("queue", String(155)),
     Column("stamps", LargeBinary),
+)
+
+#: Keys of the API, each as its SHA-256.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("used_at", Double),
+)
+
+#: Messages of tasks by how they ended and after how long (`domain.counts`), added up over all workers there ever were.
+task_counts = Table(
+    "task_counts",
+    metadata,
+    Column("task", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("le", Double, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    PrimaryKeyConstraint("task", "state", "le"),
+)
+
+#: The last batch of counts that was added of each worker's main process, so that none is added twice.
+count_batches = Table(
+    "count_batches",
+    metadata,
+    Column("writer", Text, primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+#: Requests to sources by how they were answered, and the seconds that they waited for the rate limit.
+request_counts = Table(
+    "request_counts",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("waited", Double, nullable=False),
+    PrimaryKeyConstraint("source", "status"),
+)
+
+#: Crawls that were asked for and that somebody at work has to begin. Ids are from the same sequence as those of crawls:
+#: the first crawl of these seeds has the id of its request.
+crawl_requests = Table(
+    "crawl_requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    #: what was asked for: as in `domain.requests.Wish`
+    Column("seeds", JSON, nullable=False),
+    Column("unresolved", JSON, nullable=False),
+    Column("depth", Integer, nullable=False),
+    Column("limit", Integer, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("refresh_days", Double),
+    Column("vault", Text),
+    Column("lang", Text, nullable=False),
+    #: the scope of the key that asked for it; null where the operator did
+    Column("claim", Text),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    #: how many of the seeds were looked at so far, and what they turned out to be
+    Column("done", Integer, nullable=False),
+    Column("found", JSON, nullable=False),
+    #: the crawl that it has become
+    Column("crawl_id", Integer),
+    #: what is being done, and what came of it, as the process tells that does all of it
+    Column("progress", JSON),
+    Column("report", Text),
+    #: who resolves its seeds: a text that no other ever has, and until when
+    Column("fence", Text),
+    Column("lease_until", Double),
+    Column("hinted_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("crawl_requests_state", "state"),
+    Index("crawl_requests_crawl", "crawl_id"),
+)
+
+#: Browsers that have signed in, each by the SHA-256 of what its cookie holds.
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("key_id", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
 )

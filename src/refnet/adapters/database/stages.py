@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, inse
 
 from refnet.adapters.database import ledger
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.crawls import LEAF_DEPTH
+from refnet.adapters.database.crawls import LEAF_DEPTH, next_id
 from refnet.adapters.database.crawls import advance as advance_collecting
 from refnet.adapters.database.dead import MANUAL
 from refnet.adapters.database.schema import (
@@ -102,6 +102,19 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> Craw
     return stage
 
 
+def counts(connection: Connection, crawl_id: int, stage: Stage) -> tuple[int, int]:
+    """Jobs of a stage of the papers of a crawl that are over, and all of them."""
+    over = func.count().filter(jobs.c.state.in_([JobState.DONE, JobState.DEAD]))
+    query = (
+        select(over, func.count())
+        .select_from(jobs)
+        .join(crawl_papers, crawl_papers.c.paper_id == jobs.c.paper_id)
+        .where(crawl_papers.c.crawl_id == crawl_id, jobs.c.stage == stage)
+    )
+    done, of = connection.execute(query).one()
+    return done, of
+
+
 def notes_due(connection: Connection) -> list[NotesDue]:
     """Crawls whose papers are to be named, and crawls all of whose notes are written."""
     query = (
@@ -167,7 +180,11 @@ def finish(connection: Connection, vault: str, now: float, unchanged: Sequence[i
         update(crawls)
         .where(crawls.c.state == CrawlState.RUNNING, crawls.c.vault == vault, which)
         .values(
-            state=case((crawls.c.again.is_(True), CrawlState.RUNNING.value), else_=CrawlState.FINISHED.value),
+            state=case(
+                (crawls.c.again.is_(True), CrawlState.RUNNING.value),
+                (crawls.c.cancelled.is_(True), CrawlState.CANCELLED.value),
+                else_=CrawlState.FINISHED.value,
+            ),
             stage=case((crawls.c.again.is_(True), CrawlStage.CRAWL.value), else_=None),
             again=None,
             hinted_at=None,
@@ -175,7 +192,7 @@ def finish(connection: Connection, vault: str, now: float, unchanged: Sequence[i
         )
         .returning(crawls.c.id, crawls.c.state)
     )
-    return sorted(row.id for row in done if row.state == CrawlState.FINISHED)
+    return sorted(row.id for row in done if row.state != CrawlState.RUNNING)
 
 
 def add_by_hand(
@@ -236,12 +253,14 @@ def _open_manual(connection: Connection, max_depth: int, vault: str | None, now:
         "stage": CrawlStage.CRAWL,
         "vault": vault,
         "lang": "en",
+        "cancelled": None,
         "updated_at": now,
         **UNHARMED,
     }
     if row is not None:
         connection.execute(update(crawls).where(crawls.c.id == row.id).values(**values))
         return int(row.id)
+    values["id"] = next_id(connection)
     made = connection.execute(insert(crawls).values(key=MANUAL, created_at=now, **values).returning(crawls.c.id))
     return int(made.scalar_one())
 

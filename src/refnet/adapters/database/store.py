@@ -8,10 +8,15 @@ from sqlalchemy import Connection, Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database import dead, dead_messages, ledger, record, turns
+from refnet.adapters.database.api_keys import ApiKeyTable
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.crawl_requests import CrawlRequestTable
+from refnet.adapters.database.crawl_views import CrawlViews
+from refnet.adapters.database.dead_pages import DeadPages
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.notes import NoteTables
+from refnet.adapters.database.paper_lists import PaperLists
 from refnet.adapters.database.schema import (
     crawl_papers,
     crawls,
@@ -22,6 +27,7 @@ from refnet.adapters.database.schema import (
     paper_identifiers,
     papers,
 )
+from refnet.adapters.database.web_sessions import WebSessionTable
 from refnet.domain import outcome
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
@@ -30,6 +36,7 @@ from refnet.domain.jobs import DeadLetter, Wave, choose
 from refnet.domain.outcome import Outcome
 from refnet.domain.paces import PaceState
 from refnet.domain.papers import Answer, Direction, Listing, Page
+from refnet.domain.permissions import Scope
 
 #: Names among a paper's external ids, by what stands before such an id in a request.
 _EXTERNAL = {
@@ -43,8 +50,8 @@ _EXTERNAL = {
 }
 
 
-class Store(NoteTables):
-    """The crawl's side of the database; the notes' side is in `NoteTables`.
+class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, PaperLists, WebSessionTable):
+    """The crawl's side of the database; the notes' side is in `NoteTables`, the API's in the others.
 
     Every method raises StoreUnavailable, StorageFull or ConfigurationError for the database's own troubles.
     """
@@ -138,12 +145,17 @@ class Store(NoteTables):
         limit: int,
         seeds: Sequence[CrawlSeed],
         refresh_days: float | None = None,
+        *,
+        claim: Scope | None = None,
     ) -> int:
-        """Make a crawl, or extend the one with the same key, and return its id."""
+        """Make a crawl, or extend the one with the same key, and return its id.
+
+        `claim` is the scope of the key that it is made with, None where the operator makes it.
+        """
         with writing(self._engine) as connection:
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
-            return crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before)
+            return crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
 
     def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None:
         """Give up a crawl that this process does alone."""
@@ -182,14 +194,7 @@ class Store(NoteTables):
     def tally(self, crawl_id: int) -> tuple[int, int]:
         """Papers admitted to a crawl so far, and those of them whose details are stored."""
         with reading(self._engine) as connection:
-            query = (
-                select(func.count(), func.count(papers.c.fetched_at))
-                .select_from(crawl_papers)
-                .outerjoin(papers, papers.c.paper_id == crawl_papers.c.paper_id)
-                .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
-            )
-            members, collected = connection.execute(query).one()
-            return members, collected
+            return crawl_rows.tally(connection, crawl_id)
 
     def collected(self, crawl_id: int) -> list[str]:
         """Ids of the collected papers of a crawl, sorted."""

@@ -19,10 +19,10 @@ from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.celery_queue.pending import Pending
 from refnet.adapters.celery_queue.signing import HINT
 from refnet.domain.dead_messages import RefusedMessage
-from refnet.domain.errors import BrokerUnavailable, RefnetError
+from refnet.domain.errors import BrokerUnavailable, NotPermitted, RefnetError
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.workers import STAGES
-from refnet.entrypoints.celery import child, process
+from refnet.entrypoints.celery import child, metrics, process
 from refnet.pipeline.dead_letters import ledger_names
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
             consumer.app.backend.keep_aside(keeper)
 
 
-class Request(child.Request):
+class Request(metrics.Counted):
     """A task in the main process, where its message is: the one of a task that failed is kept and goes to `dlq`.
 
     Not that of a task whose job the ledger knows better: there the job is the dead letter, or comes again. Celery
@@ -76,6 +76,7 @@ class Request(child.Request):
     _reason: str | None = None
     _trace: str | None = None
     _timed_out = False
+    _refused = False
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if not soft:
@@ -92,6 +93,7 @@ class Request(child.Request):
             self._reason = f"Its process {child.how_it_ended(str(error))}."
         else:
             self._reason = said(error)
+            self._refused = isinstance(error, NotPermitted)
             self._trace = None if isinstance(error, RefnetError) else str(exc_info.traceback)
         return super().on_failure(exc_info, *args, **options)
 
@@ -123,7 +125,8 @@ class Request(child.Request):
         if HINT in (self.message.headers or {}):
             return None
         letter = refused(self.message, reason, trace=self._trace, failed=True)
-        stage = STAGES.get(self.name)
+        # One that was refused has nothing to do with how it stands with the job.
+        stage = None if self._refused else STAGES.get(self.name)
         text = None if stage is None else paper_of(self.args, self.kwargs)
         return keeper.insist(lambda: _record(letter, stage, text))
 

@@ -18,15 +18,18 @@ from refnet.domain.errors import (
     ConfigurationError,
     HeldElsewhere,
     LeaseLost,
+    NotPermitted,
     RefnetError,
     Stopped,
     StoreUnavailable,
     TransientError,
 )
 from refnet.domain.jobs import MOST_ATTEMPTS, MOST_TRIES, DeadLetter, Stage
+from refnet.domain.permissions import Scope
 from refnet.domain.workers import BY_STAGE
 from refnet.entrypoints.celery import dead_letters, process
 from refnet.entrypoints.celery.application import app
+from refnet.entrypoints.celery.stage_log import StageLog
 from refnet.entrypoints.celery.watch import install
 
 __all__ = ["app"]
@@ -45,11 +48,12 @@ MOST_BY_HAND = 100_000
 MOST_LOGGED = 20
 
 
-class StageTask(OnceTask):
+class StageTask(StageLog, OnceTask):
     """A task of a stage: its limits are those of the worker table, whichever worker runs it."""
 
     abstract = True
     Request = dead_letters.REQUEST
+    needs = Scope.WRITE
     stage: Stage
     #: Said in one line of the log; anything else is a bug, with its traceback.
     throws = (RefnetError,)
@@ -83,6 +87,21 @@ class StageTask(OnceTask):
 
     def put_off(self, error: StoreUnavailable) -> BaseException:
         return self.again(error, counted=False)
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        try:
+            super().before_start(task_id, args, kwargs)
+        except NotPermitted as error:
+            if self.is_hint and (named := [*args, *kwargs.values()]):
+                self._give_up(str(named[0]), str(error))
+            raise
+
+    def _give_up(self, paper_id: str, why: str) -> None:
+        """The job that a hint is about is the dead letter: it would only be told of again."""
+        try:
+            process.cluster().store.refuse(self.stage, paper_id, why)
+        except StoreUnavailable as away:
+            raise self.put_off(away) from away
 
 
 class CrawlerTask(StageTask):
@@ -161,7 +180,7 @@ def generate_markdown(self: GeneratorTask, paper_id: str) -> dict[str, Any]:
     return _by_hand(self, run)
 
 
-@app.task(bind=True, name="health_check", ignore_result=False)
+@app.task(bind=True, name="health_check", needs=Scope.READ, ignore_result=False)
 def health_check(self: Any) -> dict[str, Any]:
     """Shows that work is taken: who took it, and when."""
     return {
@@ -171,7 +190,7 @@ def health_check(self: Any) -> dict[str, Any]:
     }
 
 
-@app.task(name="process_failed_tasks")
+@app.task(name="process_failed_tasks", needs=Scope.ADMIN)
 def process_failed_tasks(requeue: bool = False, messages: bool = False) -> dict[str, Any]:
     """Log the dead letters and count them by kind. `requeue` queues dead jobs again, `messages` sends messages again."""
     from refnet.pipeline.dead_letters import SentAgain, kinds, send_again, settle_jobs

@@ -18,12 +18,14 @@ from redis.exceptions import RedisError
 
 from refnet.adapters.celery_queue.publishing import refuse_compression
 from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue, depths
+from refnet.adapters.memory import resident_kilobytes
 from refnet.domain.errors import BrokerUnavailable, Busy, ConfigurationError, RefnetError
-from refnet.domain.workers import BY_QUEUE, VAULT_FAULT, WorkerReport, idle_reason
-from refnet.entrypoints.celery import child, process
+from refnet.domain.workers import BY_QUEUE, MEMORY_FAULT, VAULT_FAULT, WorkerReport, growth, idle_reason
+from refnet.entrypoints.celery import child, flower, metrics, process
 from refnet.entrypoints.celery.alive import Alive, LostMessages
 from refnet.entrypoints.celery.dead_letters import REQUEST, DeadLetterSweep, Keeping
 from refnet.entrypoints.celery.draining import Draining, end_beat_once
+from refnet.entrypoints.logs import configure_celery
 
 logger = logging.getLogger(__name__)
 
@@ -231,9 +233,18 @@ class Watching:
         elif report.output_dir is not None and (fault := self._cluster.vault_fault()) is not None:
             reason = f"{VAULT_FAULT}{fault}"
             logger.error("%s", fault)
+        elif (grown := self._growth()) is not None:
+            reason = f"{MEMORY_FAULT}{grown}"
+            logger.error("This worker grows: %s", grown)
         self._cluster.store.report(
             WorkerReport(report.name, report.pid, report.queues, report.output_dir, slots, running, idle_for, reason)
         )
+
+    def _growth(self) -> str | None:
+        # A pool without processes has none of its own.
+        pool = getattr(getattr(self._worker.pool, "_pool", None), "_pool", None) or ()
+        largest = max((resident_kilobytes(each.pid) for each in list(pool)), default=0)
+        return growth(resident_kilobytes(os.getpid()), largest)
 
     def _send_canary(self) -> None:
         queue = canary_queue(self._worker.hostname)
@@ -260,6 +271,9 @@ def install(app: Celery) -> None:
     app.steps["worker"] |= {Alive, Watch, Draining}
     app.steps["consumer"] |= {Canary, Keeping}
     app.Task.Request = REQUEST
+    metrics.install(app)
+    signals.setup_logging.connect(configure_celery, weak=False)
+    signals.import_modules.connect(flower.check, sender=app, weak=False)
     signals.task_received.connect(pulse.received, weak=False)
     signals.beat_init.connect(end_beat_once, weak=False)
     signals.worker_init.connect(_load_before_fork, weak=False)

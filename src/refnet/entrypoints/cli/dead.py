@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from refnet.domain.dead_messages import DeadMessage, shown
 from refnet.domain.errors import BrokerUnavailable, ConfigurationError
 from refnet.domain.jobs import DeadLetter, Stage
 from refnet.domain.workers import TASKS
-from refnet.entrypoints.cli.output import count, note, print_json, say
+from refnet.entrypoints.cli.output import count, iso, minute, note, print_json, say
 from refnet.entrypoints.cli.start import opened
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def list_dead(as_json: AsJson = False) -> None:
     rows = [(str(letter.id), *_columns(letter)) for letter in letters]
     widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
     for letter, (identity, what, which) in zip(letters, rows, strict=True):
-        start = f"{identity:>{widths[0]}}  {_at(letter)}  {what:<{widths[1]}}  {which:<{widths[2]}}"
+        start = f"{identity:>{widths[0]}}  {minute(letter.at)}  {what:<{widths[1]}}  {which:<{widths[2]}}"
         say(f"{start}  {letter.reason}{_times(letter)}", indent=widths[0] + 2)
 
 
@@ -69,7 +68,7 @@ def _show_job(letter: DeadLetter, *, as_json: bool) -> None:
         print_json({**_document(letter), "traceback": letter.traceback})
         return
     say(
-        f"{letter.stage} of {letter.paper_id}, given up {_at(letter)} after {letter.attempts} attempts:\n{letter.reason}"
+        f"{letter.stage} of {letter.paper_id}, given up {minute(letter.at)} after {letter.attempts} attempts:\n{letter.reason}"
     )
     if letter.traceback:
         say(letter.traceback)
@@ -84,7 +83,7 @@ def _show_message(message: DeadMessage, *, as_json: bool) -> None:
         print_json({**_document(message), **more, "headers": plain, "body": body})
         return
     name = f" for the task {message.task}" if message.task else ""
-    say(f"Message{name} in {message.queue}, refused {_at(message)}{_times(message)}:\n{message.reason}")
+    say(f"Message{name} in {message.queue}, refused {minute(message.at)}{_times(message)}:\n{message.reason}")
     if message.traceback:
         say(message.traceback)
     for key, value in headers.items():
@@ -258,9 +257,5 @@ def _document(letter: DeadLetter | DeadMessage) -> dict[str, Any]:
         "paper_id": paper_id,
         "reason": letter.reason,
         "attempts": attempts,
-        "at": datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds"),
+        "at": iso(letter.at),
     }
-
-
-def _at(letter: DeadLetter | DeadMessage) -> str:
-    return datetime.fromtimestamp(letter.at, UTC).strftime("%Y-%m-%d %H:%M UTC")

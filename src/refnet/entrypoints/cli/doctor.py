@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from refnet.domain.errors import RefnetError
+from refnet.domain.errors import ConfigurationError, RefnetError
 from refnet.entrypoints.cli.output import print_json, say
 from refnet.entrypoints.cli.start import application
 
@@ -29,6 +29,10 @@ def doctor(
             show_default=False,
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="CHECK", help="Only this check, by its name, such as beat.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Find what is wrong, and name the cure.
@@ -36,7 +40,7 @@ def doctor(
     Looks at the settings, the database, the broker and the workers where there are any, Semantic Scholar and the vault.
     Exit code 1 if anything is wrong.
     """
-    checks = _checks(worker)
+    checks = _checks(worker, only)
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [check.as_document() for check in checks]})
     else:
@@ -45,15 +49,21 @@ def doctor(
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _checks(worker: str | None) -> list[Check]:
-    from refnet.pipeline.doctor import Check, examine
+def _checks(worker: str | None, only: str | None) -> list[Check]:
+    """Raises ConfigurationError for a check that there is not."""
+    from refnet.pipeline.doctor import Check, Probe, examine
 
     try:
         app = application()
     except RefnetError as error:
         return [Check("settings", ok=False, found=str(error))]
     if worker is not None:
-        return examine([(f"worker {worker}", lambda: app.look_at_worker(worker))])
+        return examine([Probe(f"worker {worker}", lambda: app.look_at_worker(worker))])
+    if only is not None:
+        probes = {probe.name: probe for probe in app.probes()}
+        if only not in probes:
+            raise ConfigurationError(f"There is no check {only}. Give one of: {', '.join(probes)}")
+        return examine([probes[only]])
     return [Check("settings", ok=True, found="readable"), *examine(app.probes())]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from refnet import __version__
 from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
-from refnet.entrypoints.cli import dead, demo, doctor, export, keys, map_command, status, vault, worker
+from refnet.entrypoints.cli import dead, demo, doctor, export, keys, map_command, serve, status, vault, worker
 from refnet.entrypoints.cli.ending import end_by_signals, end_undisturbed
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import close_all
@@ -37,6 +37,7 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.add_typer(dead.app, name="dead")
 app.add_typer(vault.app, name="vault")
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from refnet.domain.errors import ConfigurationError
+from refnet.domain.errors import Busy, ConfigurationError
 from refnet.domain.papers import Direction
 from refnet.entrypoints.cli.output import note, print_json, progress
 from refnet.entrypoints.cli.start import application
@@ -117,7 +117,32 @@ def run_map(
         if is_new:
             _remove_if_empty(folder.path)
         raise
+    except Busy:
+        if not app.is_served():
+            raise
+        report = _by_server(app, request, folder.path)
     return _tell(report, folder.path, as_json=as_json, demo=demo, basis=basis)
+
+
+def _by_server(app: Application, request: MapRequest, vault: Path) -> MapReport:
+    """Let the server that is at work on the database do the job."""
+    from refnet.bootstrap.reports import report_of
+    from refnet.domain.requests import Wish
+    from refnet.pipeline.map_by_server import ServerFollower
+
+    wish = Wish(
+        request.seeds,
+        depth=request.depth,
+        limit=request.limit,
+        direction=request.direction,
+        refresh_days=request.refresh_days,
+        unresolved=request.unresolved,
+        vault=str(vault),
+        lang=request.lang,
+    )
+    with progress() as shown:
+        follower = ServerFollower(app.store, shown, app.is_served, app.settings.no_network_seconds)
+        return report_of(follower.map(wish))
 
 
 def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -65,6 +66,16 @@ def _put(line: str, stream: TextIO, indent: int, *, whole: bool) -> None:
         )
         text = "\n".join(folded.fill(one) for one in text.split("\n"))
     stream.write(text + "\n")
+
+
+def iso(at: float) -> str:
+    """A time in seconds since the epoch, as JSON has it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def minute(at: float) -> str:
+    """The same for people."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def plain(text: str, stream: TextIO) -> str:

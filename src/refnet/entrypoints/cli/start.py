@@ -15,9 +15,12 @@ _in_use = ExitStack()
 def application(settings: Settings | None = None) -> Application:
     """The application that the settings, or else the environment, describe. Raises ConfigurationError."""
     from refnet.bootstrap import build
+    from refnet.entrypoints.logs import configure
     from refnet.settings import load_settings
 
-    found = build(settings or load_settings())
+    settings = settings or load_settings()
+    configure(settings, "refnet.log", console=False)
+    found = build(settings)
     _in_use.callback(found.engine.dispose)
     return found
 

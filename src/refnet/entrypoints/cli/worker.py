@@ -26,7 +26,14 @@ def worker(
     name: Annotated[
         str | None, typer.Option(help="Its name, where several of a kind run on one machine.", show_default=False)
     ] = None,
-    log_level: Annotated[str, typer.Option("--loglevel", help="What it logs: debug, info, warning, error.")] = "info",
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--loglevel",
+            help="What it logs: debug, info, warning, error; else what REFNET_LOG_LEVEL says.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run a worker of a cluster until it is asked to end.
 
@@ -37,7 +44,8 @@ def worker(
     from refnet.settings import load_settings
 
     connections(load_settings())
-    command = [sys.executable, "-m", "celery", "-A", "refnet", *words(kind, name), "--loglevel", log_level]
+    command = [sys.executable, "-m", "celery", "-A", "refnet", *words(kind, name)]
+    command += [] if log_level is None else ["--loglevel", log_level]
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
 

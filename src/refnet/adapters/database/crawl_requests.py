@@ -1,0 +1,287 @@
+"""Crawls that were asked for, until somebody at work has made crawls of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, or_, select, update
+
+from refnet.adapters.database import crawls as crawl_rows
+from refnet.adapters.database import record, stages
+from refnet.adapters.database.clock import Clock
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.ledger import LONGEST_WAIT
+from refnet.adapters.database.schema import crawl_requests, crawls
+from refnet.domain.crawl import Limits
+from refnet.domain.crawls import CrawlSeed
+from refnet.domain.errors import LeaseLost
+from refnet.domain.papers import Direction
+from refnet.domain.requests import CrawlRequest, Found, RequestState, Wish, seed_document, seed_of
+from refnet.domain.seeds import Identifier, IdentifierKind, Seed, Unresolved
+
+_OPEN = (RequestState.QUEUED.value, RequestState.RUNNING.value)
+#: Characters of a seed that a message shows.
+_SHOWN = 100
+
+
+class CrawlRequestTable:
+    """The part of the store that holds crawls asked for."""
+
+    _engine: Engine
+    _clock: Clock
+
+    def add_request(self, wish: Wish, claim: str | None = None) -> int:
+        """Keep a wish; the id by which it and its crawl are known. `claim` is the scope of the key that asks."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            identity = crawl_rows.next_id(connection)
+            values = {"id": identity, "claim": claim, "created_at": now, **_wish(wish), **_anew(now)}
+            connection.execute(insert(crawl_requests).values(**values))
+            return identity
+
+    def ask_again(self, crawl_id: int) -> None:
+        """Let whoever does the work go on with a crawl, for instance with jobs that had been given up.
+
+        Who asked for it has said where its notes belong and in which language: that stays. Its seeds are asked for by
+        the papers that they turned out to be, so that it is the same crawl whatever a source says of them now.
+        """
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            row = connection.execute(
+                select(crawl_requests).where(crawl_requests.c.crawl_id == crawl_id, crawl_requests.c.state.in_(_OPEN))
+            ).first()
+            if row is not None:
+                return
+            crawl = crawl_rows.find(connection, crawl_id)
+            seeds = [
+                Seed(seed.input, (Identifier(IdentifierKind.PAPER_ID, seed.paper_id),), citekey=seed.citekey)
+                for seed in crawl_rows.stored_seeds(connection, crawl_id)
+            ]
+            known = connection.execute(select(crawl_requests.c.id).where(crawl_requests.c.id == crawl_id)).first()
+            if known is None:
+                wish = _wish(Wish(seeds, crawl.depth, crawl.limit, crawl.direction))
+                created_at = select(crawls.c.created_at).where(crawls.c.id == crawl_id).scalar_subquery()
+                claim = select(crawls.c.claim).where(crawls.c.id == crawl_id).scalar_subquery()
+                values = {"id": crawl_id, "crawl_id": crawl_id, "created_at": created_at, "claim": claim}
+                connection.execute(insert(crawl_requests).values(**values, **wish, **_anew(now)))
+            else:
+                again = {
+                    **_anew(now),
+                    "seeds": [seed_document(seed) for seed in seeds],
+                    "report": crawl_requests.c.report,
+                }
+                connection.execute(update(crawl_requests).where(crawl_requests.c.id == crawl_id).values(**again))
+
+    def request(self, identity: int) -> CrawlRequest | None:
+        with reading(self._engine) as connection:
+            return _find(connection, identity)
+
+    # Where one process does all the work
+
+    def next_request(self) -> CrawlRequest | None:
+        """The oldest that is not over, which counts as running from now on."""
+        with reading(self._engine) as connection:
+            query = select(crawl_requests.c.id).where(crawl_requests.c.state.in_(_OPEN)).order_by(crawl_requests.c.id)
+            identity = connection.execute(query.limit(1)).scalar()
+        if identity is None:
+            return None
+        with writing(self._engine) as connection:
+            still = and_(crawl_requests.c.id == identity, crawl_requests.c.state.in_(_OPEN))
+            taken = update(crawl_requests).where(still).values(state=RequestState.RUNNING.value)
+            row = connection.execute(taken.returning(crawl_requests)).one_or_none()
+            return None if row is None else read(row)
+
+    def begin_request(
+        self, identity: int, key: str, seeds: Sequence[CrawlSeed], unresolved: Sequence[Unresolved]
+    ) -> int | None:
+        """Make a crawl of it, or extend the one with the same key; its id, None where the request was cancelled."""
+        with writing(self._engine) as connection:
+            found = _find(connection, identity)
+            if found is None or found.state is not RequestState.RUNNING:
+                return None
+            now = self._clock(connection)
+            crawl_id = _open(connection, found, key, seeds, now)
+            _set(connection, identity, now, crawl_id=crawl_id, unresolved=_unresolved(unresolved))
+            return crawl_id
+
+    def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> None:
+        with writing(self._engine) as connection:
+            _set(connection, identity, self._clock(connection), progress=dict(progress))
+
+    def end_request(self, identity: int, report: str | None = None) -> None:
+        """All of it is done; `report` says what came of it."""
+        with writing(self._engine) as connection:
+            _end(connection, identity, self._clock(connection), state=RequestState.STARTED.value, report=report)
+
+    def fail_request(self, identity: int, reason: str, unresolved: Sequence[Unresolved] = ()) -> None:
+        """It cannot be done, and `reason` says why."""
+        with writing(self._engine) as connection:
+            more = {"unresolved": _unresolved(unresolved)} if unresolved else {}
+            _end(connection, identity, self._clock(connection), state=RequestState.FAILED.value, reason=reason, **more)
+
+    # Where workers do it
+
+    def requests_due(self) -> bool:
+        """Whether there are some that nobody is at."""
+        with reading(self._engine) as connection:
+            due = select(crawl_requests.c.id).where(_due(self._clock(connection)))
+            return connection.execute(due.limit(1)).first() is not None
+
+    def take_requests_due(self, told_for: float) -> list[tuple[str, str | None]]:
+        """Of each of those that nobody was told of in the last `told_for` seconds the beginning of its first seed, and its
+        claim.
+        """
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            was = crawl_requests.c.hinted_at
+            nobody = or_(was.is_(None), was < now - told_for, was > now + LONGEST_WAIT)
+            told = update(crawl_requests).where(_due(now), nobody).values(hinted_at=now)
+            rows = connection.execute(told.returning(crawl_requests.c.seeds, crawl_requests.c.claim)).all()
+            return [(row.seeds[0]["input"][:_SHOWN] if row.seeds else "", row.claim) for row in rows]
+
+    def untell_requests(self) -> None:
+        """Nobody was told after all."""
+        with writing(self._engine) as connection:
+            due = _due(self._clock(connection))
+            connection.execute(update(crawl_requests).where(due).values(hinted_at=None))
+
+    def take_request(self, lease: float) -> CrawlRequest | None:
+        """The oldest that nobody is at, held for `lease` seconds."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            query = select(crawl_requests.c.id).where(_due(now)).order_by(crawl_requests.c.id).limit(1)
+            identity = connection.execute(query.with_for_update(skip_locked=True)).scalar()
+            if identity is None:
+                return None
+            values = {"state": RequestState.RUNNING.value, "fence": uuid.uuid4().hex, "lease_until": now + lease}
+            _set(connection, identity, now, **values)
+            return _find(connection, identity)
+
+    def keep_found(self, request: CrawlRequest, found: Found, unresolved: Sequence[Unresolved], lease: float) -> None:
+        """What the seeds turned out to be so far; holds it for `lease` seconds more. Raises LeaseLost."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            _check(connection, request)
+            _set(connection, request.id, now, lease_until=now + lease, **_found(found, unresolved))
+
+    def give_back_request(self, request: CrawlRequest) -> None:
+        """Let others go on with it at once."""
+        with writing(self._engine) as connection:
+            held = and_(crawl_requests.c.id == request.id, crawl_requests.c.fence == request.fence)
+            values = {"fence": None, "lease_until": None, "hinted_at": None}
+            connection.execute(update(crawl_requests).where(held).values(**values))
+
+    def start_request(self, request: CrawlRequest, key: str, limits: Limits) -> int:
+        """Make a crawl of it that the workers do, and queue its first jobs; the crawl's id. Raises LeaseLost."""
+        with writing(self._engine) as connection:
+            record.take_turns(connection)
+            _check(connection, request)
+            now = self._clock(connection)
+            crawl_id = _open(connection, request, key, request.found.seeds, now)
+            stages.hand_over(connection, crawl_id, request.wish.vault, request.wish.lang, now)
+            stages.advance(connection, crawl_id, limits.hub, now)
+            values = {"state": RequestState.STARTED.value, "crawl_id": crawl_id, "fence": None, "lease_until": None}
+            _set(connection, request.id, now, **values)
+            return crawl_id
+
+
+def cancel_open(connection: Connection, identity: int, now: float) -> None:
+    """Let nobody begin with a request."""
+    still = and_(crawl_requests.c.id == identity, crawl_requests.c.state.in_(_OPEN))
+    values = {"state": RequestState.CANCELLED.value, "progress": None, "fence": None, "updated_at": now}
+    connection.execute(update(crawl_requests).where(still).values(**values))
+
+
+def _open(connection: Connection, request: CrawlRequest, key: str, seeds: Sequence[CrawlSeed], now: float) -> int:
+    wish = request.wish
+    before = None if wish.refresh_days is None else now - wish.refresh_days * 86_400
+    claim = connection.execute(select(crawl_requests.c.claim).where(crawl_requests.c.id == request.id)).scalar()
+    return crawl_rows.open_crawl(
+        connection, key, wish.direction, wish.depth, wish.limit, seeds, now, before, claim, new_id=request.id
+    )
+
+
+def _due(now: float) -> ColumnElement[bool]:
+    lease = crawl_requests.c.lease_until
+    nobody = or_(lease.is_(None), lease <= now, lease > now + LONGEST_WAIT)
+    return and_(crawl_requests.c.state.in_(_OPEN), nobody)
+
+
+def _check(connection: Connection, request: CrawlRequest) -> None:
+    held = select(crawl_requests.c.fence).where(crawl_requests.c.id == request.id).with_for_update()
+    fence = connection.execute(held).scalar()
+    if fence is None or fence != request.fence:
+        raise LeaseLost("The request was cancelled, or went to another worker.")
+
+
+def _set(connection: Connection, identity: int, now: float, **values: Any) -> None:
+    connection.execute(update(crawl_requests).where(crawl_requests.c.id == identity).values(updated_at=now, **values))
+
+
+def _end(connection: Connection, identity: int, now: float, **values: Any) -> None:
+    """For one that was cancelled meanwhile nothing is changed."""
+    running = and_(crawl_requests.c.id == identity, crawl_requests.c.state == RequestState.RUNNING.value)
+    over = {"progress": None, "fence": None, "lease_until": None, "updated_at": now}
+    connection.execute(update(crawl_requests).where(running).values(**over, **values))
+
+
+def _find(connection: Connection, identity: int) -> CrawlRequest | None:
+    row = connection.execute(select(crawl_requests).where(crawl_requests.c.id == identity)).one_or_none()
+    return None if row is None else read(row)
+
+
+def read(row: Any) -> CrawlRequest:
+    wish = Wish(
+        seeds=tuple(seed_of(seed) for seed in row.seeds),
+        depth=row.depth,
+        limit=row.limit,
+        direction=Direction(row.direction),
+        refresh_days=row.refresh_days,
+        unresolved=tuple(Unresolved(**one) for one in row.unresolved),
+        vault=row.vault,
+        lang=row.lang,
+    )
+    return CrawlRequest(
+        id=row.id,
+        wish=wish,
+        state=RequestState(row.state),
+        found=Found(row.done, tuple(CrawlSeed(**seed) for seed in row.found)),
+        crawl_id=row.crawl_id,
+        reason=row.reason,
+        report=row.report,
+        fence=row.fence,
+        progress=row.progress or {},
+    )
+
+
+def _wish(wish: Wish) -> dict[str, Any]:
+    return {
+        "seeds": [seed_document(seed) for seed in wish.seeds],
+        "unresolved": _unresolved(wish.unresolved),
+        "depth": wish.depth,
+        "limit": wish.limit,
+        "direction": wish.direction.value,
+        "refresh_days": wish.refresh_days,
+        "vault": wish.vault,
+        "lang": wish.lang,
+    }
+
+
+def _anew(now: float) -> dict[str, Any]:
+    """A request that nobody has begun with."""
+    nothing = dict.fromkeys(("reason", "progress", "report", "fence", "lease_until", "hinted_at"))
+    return {"state": RequestState.QUEUED.value, "done": 0, "found": [], "updated_at": now, **nothing}
+
+
+def _found(found: Found, unresolved: Sequence[Unresolved]) -> dict[str, Any]:
+    seeds = [
+        {"paper_id": seed.paper_id, "input": seed.input, "title": seed.title, "citekey": seed.citekey}
+        for seed in found.seeds
+    ]
+    return {"done": found.done, "found": seeds, "unresolved": _unresolved(unresolved)}
+
+
+def _unresolved(unresolved: Sequence[Unresolved]) -> list[dict[str, str]]:
+    return [{"input": one.input, "why": one.why} for one in unresolved]

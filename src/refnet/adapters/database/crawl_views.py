@@ -1,0 +1,184 @@
+"""Crawls as the API shows them: those asked for and those at work under one kind of id; and how one is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, delete, exists, select, union, update
+
+from refnet.adapters.database import crawl_requests, ledger, record, stages
+from refnet.adapters.database import crawls as crawl_rows
+from refnet.adapters.database.clock import Clock
+from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.schema import crawl_papers, crawls, jobs, papers
+from refnet.adapters.database.schema import crawl_requests as requests
+from refnet.domain.crawls import CrawlStage, CrawlState
+from refnet.domain.jobs import JobState, Stage
+from refnet.domain.papers import Direction
+from refnet.domain.requests import CrawlView, GraphNode, RequestState
+
+#: Which jobs the figures of a stage count.
+_COUNTED = {CrawlStage.SUMMARIZE: Stage.SUMMARIZE, CrawlStage.WRITE: Stage.GENERATE}
+_STATES = {
+    RequestState.QUEUED: CrawlState.QUEUED,
+    RequestState.RUNNING: CrawlState.RUNNING,
+    RequestState.FAILED: CrawlState.FAILED,
+    RequestState.CANCELLED: CrawlState.CANCELLED,
+}
+
+
+class CrawlViews:
+    """The part of the store that the API's crawls are read from."""
+
+    _engine: Engine
+    _clock: Clock
+
+    def crawl_view(self, identity: int) -> CrawlView | None:
+        with reading(self._engine) as connection:
+            return next(iter(_views(connection, [identity], with_seeds=True)), None)
+
+    def crawl_views(self, before: int | None, most: int) -> list[CrawlView]:
+        """The latest first, from the one before the id `before`."""
+        ids = union(select(crawls.c.id), select(requests.c.id)).subquery()
+        query = select(ids.c.id).order_by(ids.c.id.desc()).limit(most)
+        if before is not None:
+            query = query.where(ids.c.id < before)
+        with reading(self._engine) as connection:
+            return _views(connection, list(connection.execute(query).scalars()))
+
+    def crawl_figures(self, view: CrawlView) -> dict[str, int]:
+        """How far a crawl is: papers found and collected, and of its present stage what is done and of how much."""
+        if view.crawl_id is None:
+            return {}
+        with reading(self._engine) as connection:
+            found, collected = crawl_rows.tally(connection, view.crawl_id)
+            figures = {"found": found, "collected": collected}
+            if view.stage is not None and (stage := _COUNTED.get(view.stage)) is not None:
+                figures["done"], figures["of"] = stages.counts(connection, view.crawl_id, stage)
+        return figures
+
+    def crawl_graph(self, crawl_id: int) -> tuple[list[GraphNode], list[tuple[str, str]]]:
+        """The collected papers of a crawl by id, and its edges as citing and cited paper."""
+        columns = (papers.c.paper_id, papers.c.title, papers.c.year, papers.c.citation_count)
+        query = (
+            select(*columns, crawl_papers.c.depth)
+            .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
+            .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
+            .where(papers.c.fetched_at.is_not(None))
+            .order_by(papers.c.paper_id)
+        )
+        with reading(self._engine) as connection:
+            nodes = [GraphNode(*row) for row in connection.execute(query)]
+            return nodes, crawl_rows.edges(connection, crawl_id)
+
+    def cancel_crawl(self, identity: int) -> bool:
+        """Stop a crawl: nothing more is asked for, and what is collected stays. False where it is over, or there is none.
+
+        Requests that are on their way are still recorded. Papers that another crawl wants, too, go on.
+        """
+        with writing(self._engine) as connection:
+            record.take_turns(connection)
+            view = next(iter(_views(connection, [identity])), None)
+            if view is None or view.is_over:
+                return False
+            now = self._clock(connection)
+            crawl_requests.cancel_open(connection, identity, now)
+            if view.crawl_id is not None:
+                _cancel(connection, view.crawl_id, now)
+            return True
+
+
+def _cancel(connection: Connection, crawl_id: int, now: float) -> None:
+    own = select(requests.c.id).where(requests.c.crawl_id == crawl_id, requests.c.state.in_(_OPEN))
+    for identity in connection.execute(own).scalars().all():
+        crawl_requests.cancel_open(connection, identity, now)
+    row = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one()
+    # Workers still name and write what is collected; one process that does it all sees by the state that it is over.
+    state = CrawlState.CANCELLED if row.stage is None else CrawlState(row.state)
+    stopped = update(crawls).where(crawls.c.id == crawl_id)
+    connection.execute(stopped.values(cancelled=True, state=state, hinted_at=None, updated_at=now))
+    _drop_jobs(connection, crawl_id)
+
+
+def _drop_jobs(connection: Connection, crawl_id: int) -> None:
+    """Forget queued jobs of a crawl's papers that no other one wants which workers are at; a resume queues them again."""
+    member = crawl_papers.c.paper_id == jobs.c.paper_id
+    own = select(crawl_papers.c.paper_id).where(member, crawl_papers.c.crawl_id == crawl_id)
+    others = (
+        select(crawl_papers.c.paper_id)
+        .join(crawls, crawls.c.id == crawl_papers.c.crawl_id)
+        .where(member, crawls.c.id != crawl_id, crawls.c.state == CrawlState.RUNNING)
+        .where(crawls.c.stage.is_not(None), crawls.c.cancelled.is_not(True))
+    )
+    which = and_(
+        jobs.c.state == JobState.QUEUED,
+        jobs.c.stage.in_([Stage.CRAWL, Stage.SUMMARIZE]),
+        exists(own),
+        ~exists(others),
+    )
+    ledger.lock(connection, which)
+    connection.execute(delete(jobs).where(which))
+
+
+def _views(connection: Connection, ids: Sequence[int], *, with_seeds: bool = False) -> list[CrawlView]:
+    asked = {row.id: row for row in connection.execute(select(requests).where(requests.c.id.in_(ids)))}
+    wanted = {asked[one].crawl_id if one in asked else one for one in ids} | set(ids)
+    rows = connection.execute(select(crawls).where(crawls.c.id.in_([one for one in wanted if one is not None])))
+    found = {row.id: row for row in rows}
+    still = select(requests.c.crawl_id, requests.c.state).where(
+        requests.c.crawl_id.in_(list(found)), requests.c.state.in_(_OPEN)
+    )
+    # "queued" comes before "running": of two that are open the one that is being done is told.
+    busy = {row.crawl_id: _STATES[RequestState(row.state)] for row in connection.execute(still.order_by("state"))}
+    views = []
+    for identity in ids:
+        request = asked.get(identity)
+        crawl = found.get(identity if request is None else request.crawl_id)
+        if request is not None or crawl is not None:
+            view = _view(identity, request, crawl, busy)
+            if with_seeds and request is None:
+                inputs = [seed.input for seed in crawl_rows.stored_seeds(connection, identity)]
+                view = replace(view, inputs=inputs)
+            views.append(view)
+    return views
+
+
+def _view(identity: int, request: Any, crawl: Any, busy: Mapping[int, CrawlState]) -> CrawlView:
+    told = None if request is None else crawl_requests.read(request)
+    shown = told.wish if crawl is None and told is not None else crawl
+    return CrawlView(
+        id=identity,
+        crawl_id=None if crawl is None else crawl.id,
+        state=_state(told.state if told else RequestState.STARTED, crawl, busy),
+        stage=CrawlStage(crawl.stage) if crawl is not None and crawl.stage is not None else None,
+        direction=Direction(shown.direction),
+        depth=shown.depth,
+        limit=shown.limit,
+        created_at=crawl.created_at if request is None else request.created_at,
+        reason=told.reason if told and told.reason else _why_failed(crawl),
+        unresolved=told.wish.unresolved if told else (),
+        inputs=[seed.input for seed in told.wish.seeds] if told else (),
+        progress=told.progress if told else {},
+    )
+
+
+def _why_failed(crawl: Any) -> str | None:
+    return crawl.reason if crawl is not None and crawl.state == CrawlState.FAILED else None
+
+
+def _state(request: RequestState, crawl: Any, busy: Mapping[int, CrawlState]) -> CrawlState:
+    """What to say of a crawl: as long as the request is not fulfilled its own state, then that of the crawl."""
+    if request is not RequestState.STARTED:
+        return _STATES[request]
+    if crawl.cancelled:
+        return CrawlState.CANCELLED
+    if crawl.id in busy:
+        return busy[crawl.id]
+    # Of a `map` that was interrupted: nobody is at it, and nobody will be until it is asked for again.
+    left = crawl.state == CrawlState.RUNNING and crawl.stage is None
+    return CrawlState.CANCELLED if left else CrawlState(crawl.state)
+
+
+_OPEN = (RequestState.QUEUED.value, RequestState.RUNNING.value)

@@ -1,0 +1,211 @@
+"""What every request passes before a route sees it, and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from refnet.domain.about import about
+from refnet.domain.errors import RefnetError
+from refnet.domain.permissions import Scope as Permission
+from refnet.entrypoints.web import problems, security
+from refnet.entrypoints.web.limits import Buckets
+from refnet.entrypoints.web.problems import Problem
+from refnet.entrypoints.web.security import Caller, KeyRing
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of a request's body at the most, and seconds that it may take to come.
+MOST_BODY, BODY_SECONDS = 1_000_000, 20.0
+#: Bad keys that one address may try before it has to wait, and how many it gains a second.
+MOST_FAILURES, FAILURES_RATE = 10, 0.1
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+FORM = "application/x-www-form-urlencoded"
+_BODY = "refnet.body"
+
+
+@dataclass(slots=True)
+class Gate:
+    """The outermost of the application: the same checks for every address, known or not.
+
+    `loopback` is whether only this machine can reach the server; `open_paths` are asked for no key. `requests` and
+    `failures` hold what each caller may still ask, and each address may still try.
+    """
+
+    app: ASGIApp
+    keys: KeyRing
+    open_paths: frozenset[str]
+    loopback: bool
+    requests: Buckets
+    failures: Buckets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        identity = secrets.token_hex(8)
+        with about(request=identity):
+            await self._answer(scope, receive, _Answer(send, identity))
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            received = await self._let_in(scope, receive)
+            await self.app(scope, received, answer)
+        except Problem as problem:
+            told = problems.response(scope["path"], problem.status, problem.args[0], problem.headers, **problem.more)
+            await told(scope, receive, answer)
+        except RefnetError as error:
+            # Of the look at the keys; what routes raise is told by the application.
+            logger.warning("%s", error)
+            retry = {"Retry-After": str(problems.TRY_AGAIN)}
+            await problems.response(scope["path"], 503, "The database is not available.", retry)(scope, receive, answer)
+        except Exception:
+            logger.exception(
+                "A fault in refnet itself, at %s %s", scope["method"], scope["path"].encode("ascii", "replace")
+            )
+            if answer.begun:
+                raise
+            detail = "It is in the server's log."
+            await problems.response(scope["path"], 500, detail)(scope, receive, answer)
+
+    async def _let_in(self, scope: Scope, receive: Receive) -> Receive:
+        """Raises Problem."""
+        headers = Headers(scope=scope)
+        address = scope["client"][0] if scope.get("client") else "?"
+        caller = await self._caller(headers, address)
+        if not _signs_in(scope, caller) and (wait := self.requests.take(caller.name)):
+            raise Problem(429, "Ask more slowly.", headers={"Retry-After": str(wait)})
+        if caller.scope is None and scope["path"] not in self.open_paths:
+            raise self._unknown(address, tried=_has_credentials(headers))
+        security.set_caller(scope, caller)
+        if scope["method"] in ("GET", "HEAD"):
+            return receive
+        body = await _read(headers, receive)
+        scope[_BODY] = body
+        form = _form(headers, body) if caller.session is not None else {}
+        security.check_csrf(scope["method"], headers, caller, form.get("csrf"))
+        return _again(body, receive)
+
+    async def _caller(self, headers: Headers, address: str) -> Caller:
+        if self.loopback and not await self.keys.any_made():
+            security.check_host(headers)
+            security.check_origin(headers)
+            return Caller(address, Permission.ADMIN)
+        token = security.bearer(headers)
+        if token is not None:
+            key = await self.keys.of_token(token) if token else None
+            return Caller(address) if key is None else Caller(f"key {key.id}", key.scope, key.scope.value, key)
+        if (session := security.session_cookie(headers)) is not None:
+            key = await self.keys.of_session(session)
+            if key is not None:
+                return Caller(f"key {key.id}", key.scope, key.scope.value, key, session)
+        return Caller(address)
+
+    def _unknown(self, address: str, *, tried: bool) -> Problem:
+        if tried and (wait := self.failures.take(address)):
+            return Problem(429, "Too many keys that are not valid.", headers={"Retry-After": str(wait)})
+        # Whether there was a key, and what was wrong with it, is not told.
+        told = {"WWW-Authenticate": 'Bearer realm="refnet"'}
+        return Problem(401, "Send a valid key as: Authorization: Bearer …", headers=told)
+
+
+def _signs_in(scope: Scope, caller: Caller) -> bool:
+    """Whether it is only now to be seen whose request it is: it counts as that key's, or as a bad one."""
+    return caller.scope is None and (scope["method"], scope["path"]) == ("POST", "/login")
+
+
+def body_of(scope: Any) -> bytes:
+    """What a request's body was, as a whole."""
+    body: bytes = scope.get(_BODY, b"")
+    return body
+
+
+def form_of(scope: Any) -> dict[str, str]:
+    """The fields of a form that a browser sent, each once."""
+    return _form(Headers(scope=scope), body_of(scope))
+
+
+def _form(headers: Headers, body: bytes) -> dict[str, str]:
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return {}
+    try:
+        fields = parse_qs(body.decode("ascii"), max_num_fields=20)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _has_credentials(headers: Headers) -> bool:
+    return "authorization" in headers or security.session_cookie(headers) is not None
+
+
+async def _read(headers: Headers, receive: Receive) -> bytes:
+    """The body as a whole. Raises Problem, as soon as it is known, for one that is too large."""
+    said = headers.get("content-length", "")
+    too_large = Problem(413, f"The body of a request has at most {MOST_BODY:,} bytes.", headers={"Connection": "close"})
+    if said.isdigit() and int(said) > MOST_BODY:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Problem(400, "The request ended before its body did.")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > MOST_BODY:
+                    raise too_large
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        late = f"The body of a request has to come within {BODY_SECONDS:g} s."
+        raise Problem(408, late, headers={"Connection": "close"}) from None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def received() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return received
+
+
+class _Answer:
+    """Adds to each answer what all have, unless a route said otherwise."""
+
+    def __init__(self, send: Send, identity: str) -> None:
+        self._send = send
+        self._identity = identity
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._identity
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)

@@ -1,0 +1,167 @@
+"""What the API takes and gives, as its OpenAPI document shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from refnet.domain.crawls import CrawlStage, CrawlState
+from refnet.domain.papers import Direction
+from refnet.entrypoints.web.paging import PLAIN
+
+#: Seeds of one crawl, and characters of one.
+MOST_SEEDS, LONGEST_SEED = 1_000, 2_000
+SEED = "649def34f8be52c8b66281af98ae884c09aef38b"
+
+SeedText = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SEED, pattern=PLAIN)]
+
+
+class CrawlWish(BaseModel):
+    """What to crawl. The same seeds and direction are the same crawl: a greater depth or limit extends it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"seeds": ["arXiv:2005.11401"]},
+                {"seeds": [SEED, "10.18653/v1/N19-1423"], "depth": 2, "limit": 500, "direction": "references"},
+            ]
+        },
+    )
+
+    seeds: list[SeedText] = Field(
+        min_length=1,
+        max_length=MOST_SEEDS,
+        description="Semantic Scholar id, DOI, arXiv id, PMID, ACL id, CorpusId, the address of one, or a title.",
+    )
+    depth: int = Field(1, ge=0, le=10, strict=True, description="Steps from the seeds; 0 collects the seeds alone.")
+    limit: int = Field(200, ge=1, le=1_000_000, strict=True, description="Papers to collect at the most.")
+    direction: Direction = Field(Direction.BOTH, description="Which lists are followed.")
+
+
+class UnresolvedSeed(BaseModel):
+    input: str
+    why: str
+
+
+class CrawlDocument(BaseModel):
+    """A crawl, from the moment it was asked for. The numbers are of what is stored now."""
+
+    id: int = Field(examples=[12], description="As it was given when the crawl was asked for.")
+    crawl: int | None = Field(
+        examples=[12],
+        description="The crawl that it has become, as commands name it: another one where the same seeds were asked for "
+        "before. Null while its seeds are not resolved.",
+    )
+    state: CrawlState
+    stage: CrawlStage | None = Field(description="On a cluster, what its workers are at.")
+    direction: Direction
+    depth: int
+    limit: int
+    created_at: datetime
+    reason: str | None = Field(description="Why it failed.")
+
+
+class CrawlDetails(CrawlDocument):
+    seeds: list[str] = Field(description="As they were given.")
+    unresolved: list[UnresolvedSeed] = Field(description="Seeds that name no paper.")
+    papers: int = Field(description="Papers collected.")
+    found: int = Field(description="Papers chosen so far, collected or not.")
+    citations: int = Field(description="Citations with both ends collected.")
+    missing: int = Field(description="Papers that stand in lists and that the source does not know.")
+    dead: int = Field(description="Papers given up.")
+
+
+class CrawlPage(BaseModel):
+    items: list[CrawlDocument]
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+
+
+class PaperDocument(BaseModel):
+    paper_id: str = Field(examples=[SEED], description="Semantic Scholar's present id.")
+    title: str
+    authors: list[str]
+    year: int | None
+    venue: str | None
+    doi: str | None
+    arxiv_id: str | None
+    citation_count: int | None
+    reference_count: int | None
+    url: str | None
+    pdf: str | None = Field(description="An open PDF, as the source names it.")
+
+
+class PaperDetails(PaperDocument):
+    abstract: str | None
+    summary: str | None
+    summary_basis: str | None = Field(description="What the summary rests on: full text, abstract or tldr.")
+
+
+class PaperPage(BaseModel):
+    items: list[PaperDocument]
+    next_cursor: str | None
+
+
+class Node(BaseModel):
+    id: str
+    title: str
+    year: int | None
+    citation_count: int | None
+    depth: int = Field(description="Steps from the nearest seed.")
+
+
+class Edge(BaseModel):
+    source: str = Field(description="The citing paper.")
+    target: str = Field(description="The cited paper.")
+
+
+class Graph(BaseModel):
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class JobCount(BaseModel):
+    stage: str = Field(examples=["crawl"])
+    state: str = Field(examples=["queued"])
+    count: int
+
+
+class JobPage(BaseModel):
+    items: list[JobCount]
+    next_cursor: str | None
+
+
+class DeadDocument(BaseModel):
+    id: int
+    task: str | None
+    stage: str | None = Field(description="Null for a message.")
+    paper_id: str | None
+    reason: str
+    attempts: int | None
+    at: datetime
+
+
+class DeadPage(BaseModel):
+    items: list[DeadDocument]
+    next_cursor: str | None
+
+
+class Retried(BaseModel):
+    id: int
+    queued_again: bool = Field(description="False for one that somebody else was faster with.")
+
+
+class Health(BaseModel):
+    status: str = Field(examples=["ok"])
+
+
+class Part(BaseModel):
+    name: str = Field(examples=["database"])
+    ok: bool
+
+
+class Readiness(BaseModel):
+    status: str = Field(examples=["ready"])
+    parts: list[Part]

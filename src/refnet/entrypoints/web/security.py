@@ -1,0 +1,232 @@
+"""Who is asking, and whether they may: keys, sessions of browsers, and the laptop user whom nobody asks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Protocol
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+
+from refnet.domain.permissions import ApiKey, Scope
+from refnet.entrypoints.web.problems import Problem
+
+#: Cookies: the session, which no script can read, and the token that scripts of our own pages send back.
+SESSION, CSRF = "refnet_session", "refnet_csrf"
+CSRF_HEADER = "x-csrf-token"
+#: Seconds for which a key that was found counts as valid: a revoked one ends within them.
+FRESH = 2.0
+_CACHED = 1_000
+_LONGEST_TOKEN = 200
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_CALLER = "refnet.caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `scope` None is nobody known; `claim` is what work begun for them carries, None for the operator."""
+
+    name: str
+    scope: Scope | None = None
+    claim: str | None = None
+    key: ApiKey | None = None
+    session: str | None = None
+
+
+class Keys(Protocol):
+    """The part of the store that knows keys."""
+
+    def has_keys(self) -> bool: ...
+
+    def key_of(self, token: str) -> ApiKey | None: ...
+
+    def key_of_session(self, token: str) -> ApiKey | None: ...
+
+
+class KeyRing:
+    """Keys as the database has them, remembered for a moment."""
+
+    def __init__(self, store: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._found: dict[tuple[str, str], tuple[ApiKey, float]] = {}
+        self._lock = threading.Lock()
+        self._any: tuple[bool, float] = (False, 0.0)
+
+    async def any_made(self) -> bool:
+        """Whether there was ever a key; then there is one for ever."""
+        made, until = self._any
+        if not made and self._clock() >= until:
+            made = await run_in_threadpool(self._store.has_keys)
+            self._any = (made, self._clock() + FRESH / 2)
+        return made
+
+    async def of_token(self, token: str) -> ApiKey | None:
+        return await self._look("key", token, self._store.key_of)
+
+    async def of_session(self, token: str) -> ApiKey | None:
+        return await self._look("session", token, self._store.key_of_session)
+
+    async def still_knows(self, caller: Caller, headers: Headers) -> bool:
+        """Whether who was let in with these headers would be now, too."""
+        if caller.key is None:
+            return not await self.any_made()
+        if caller.session is not None:
+            return await self.of_session(caller.session) is not None
+        return await self.of_token(bearer(headers) or "") is not None
+
+    def forget_session(self, token: str) -> None:
+        with self._lock:
+            self._found.pop(_place("session", token), None)
+
+    async def _look(self, kind: str, token: str, find: Callable[[str], ApiKey | None]) -> ApiKey | None:
+        if len(token) > _LONGEST_TOKEN:
+            return None
+        place = _place(kind, token)
+        known = self._found.get(place)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        key = await run_in_threadpool(find, token)
+        with self._lock:
+            self._found.pop(place, None)
+            if key is not None:
+                if len(self._found) >= _CACHED:
+                    self._found.clear()
+                self._found[place] = (key, self._clock() + FRESH)
+        return key
+
+
+def _place(kind: str, token: str) -> tuple[str, str]:
+    return kind, hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+class Needs:
+    """A dependency: whoever asks has to have a scope. It is also what the OpenAPI document says of the operation."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    # Not in a thread: it only compares.
+    async def __call__(self, request: Request) -> Caller:
+        caller = caller_of(request)
+        if caller.scope is None or not caller.scope.allows(self.scope):
+            raise Problem(403, f"It needs a key with the scope '{self.scope}'.")
+        return caller
+
+    @property
+    def security(self) -> list[dict[str, list[str]]]:
+        return [{"key": [self.scope.value]}, {"session": [self.scope.value]}]
+
+
+class Anyone:
+    """A dependency: nobody is asked for a key."""
+
+    security: tuple[dict[str, list[str]], ...] = ()
+
+    async def __call__(self) -> None: ...
+
+
+#: As FastAPI's document wants them.
+SCHEMES: Mapping[str, Any] = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key made by `refnet keys create`. Scopes: admin includes write, write includes read.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION,
+        "description": "What `/login` gives a browser for a key. Other methods than GET also need the header "
+        "`X-CSRF-Token`, whose value is that of the cookie `refnet_csrf`.",
+    },
+}
+
+
+def declared(route: APIRoute) -> Needs | Anyone | None:
+    """What a route says of who may use it; None where it says nothing, which no route may."""
+    found = [one.call for one in route.dependant.dependencies if isinstance(one.call, Needs | Anyone)]
+    return found[0] if len(found) == 1 else None
+
+
+def open_paths(routes: Iterable[APIRoute]) -> frozenset[str]:
+    return frozenset(route.path for route in routes if isinstance(declared(route), Anyone))
+
+
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.scope[_CALLER]
+    return caller
+
+
+def set_caller(scope: Any, caller: Caller) -> None:
+    scope[_CALLER] = caller
+
+
+def csrf_of(session: str) -> str:
+    """The token that shows that a request comes from a page of ours: nobody can tell it who cannot read the session."""
+    return hmac.new(session.encode(), b"refnet csrf", hashlib.sha256).hexdigest()
+
+
+def check_csrf(method: str, headers: Headers, caller: Caller, field: str | None) -> None:
+    """Raises Problem where a browser's cookie comes along without a sign that a page of ours sent it."""
+    if caller.session is None or method in _SAFE:
+        return
+    check_origin(headers)
+    given = headers.get(CSRF_HEADER) or field or ""
+    if not hmac.compare_digest(given.encode(), csrf_of(caller.session).encode()):
+        raise Problem(403, "With the cookie of a session the header X-CSRF-Token is needed.")
+
+
+def check_origin(headers: Headers) -> None:
+    """Raises Problem for a request that a page of another site makes a browser send."""
+    origin = headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != headers.get("host", ""):
+        raise Problem(403, "The request comes from a page of another site.")
+
+
+def check_host(headers: Headers) -> None:
+    """Raises Problem for a name that is not this machine's own: a page could have let its own name lead here."""
+    if not is_loopback(host_of(headers.get("host", ""))):
+        raise Problem(403, "While no key is made, only the names localhost, 127.0.0.1 and [::1] are answered.")
+
+
+def host_of(netloc: str) -> str:
+    """`host:port` without the port, and without the brackets of IPv6."""
+    if netloc.startswith("["):
+        return netloc[1:].partition("]")[0]
+    return netloc.partition(":")[0]
+
+
+def is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bearer(headers: Headers) -> str | None:
+    """The key of the header Authorization; None where there is none, "" for another way of saying who one is."""
+    given = headers.get("authorization")
+    if given is None:
+        return None
+    way, _, token = given.partition(" ")
+    return token.strip() if way.lower() == "bearer" else ""
+
+
+def session_cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(SESSION)
+    except CookieError:
+        return None
+    return found.value if found is not None and found.value else None

@@ -1,0 +1,75 @@
+"""Clients that begin a request and leave it at that: they take neither the server's files nor its log."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import httpx2
+
+from tests.acceptance.command import Refnet
+from tests.acceptance.serving import serving
+
+HALF = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+
+
+def test_hundreds_of_half_requests_are_hung_up_on_and_leave_room_for_whole_ones(refnet: Refnet) -> None:
+    with _few_files():
+        server = serving(refnet)
+    place = urlsplit(server.url)
+    assert place.hostname is not None
+    assert place.port is not None
+    with ExitStack() as held:
+        opened = []
+        for _ in range(260):
+            client = held.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((place.hostname, place.port))
+            opened.append(client)
+        begun = [client for client in opened if _says(client)]
+        assert len(begun) > 10
+
+        assert server.running.until(lambda: all(map(_is_hung_up, begun)), timeout=30.0)
+        assert server.running.until(lambda: _is_ready(server.url), timeout=30.0)
+
+    ended = server.running.interrupt()
+    assert ended.code == 0
+    assert "Too many open files" not in ended.err
+    assert len(ended.err) < 10_000
+
+
+@contextmanager
+def _few_files() -> Iterator[None]:
+    """What is started within may open only a few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _says(client: socket.socket) -> bool:
+    try:
+        return client.send(HALF) > 0
+    except OSError:
+        return False
+
+
+def _is_hung_up(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/ready", timeout=5.0).status_code == 200
+    except httpx2.TransportError:
+        return False

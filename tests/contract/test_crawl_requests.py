@@ -1,0 +1,374 @@
+"""Crawls that were asked for: one kind of id from the wish to the crawl, whoever takes them up, and how they are stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from refnet.adapters.database.cluster import ClusterStore
+from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
+from refnet.domain.errors import LeaseLost
+from refnet.domain.identifiers import parse_seed
+from refnet.domain.jobs import Stage
+from refnet.domain.papers import Direction
+from refnet.domain.requests import CrawlRequest, Found, RequestState, Wish
+from refnet.domain.seeds import Seed, Unresolved
+from tests.contract.conftest import Clock
+from tests.contract.making import LEAF, LIMITS, answer, enqueue, open_crawl, rows
+from tests.contract.test_stages import to_the_notes
+
+LEASE = 100.0
+WISH = Wish((parse_seed("arXiv:2005.11401"), Seed("x.bib: key", title="A title", year=2020, citekey="key")), depth=2)
+S = [CrawlSeed("s", "arXiv:2005.11401", "")]
+KEY = crawl_key(["s"], Direction.BOTH)
+
+
+@pytest.fixture
+def store(engine: Engine, clock: Clock) -> ClusterStore:
+    return ClusterStore(engine, clock=clock)
+
+
+def taken(store: ClusterStore) -> CrawlRequest:
+    request = store.take_request(LEASE)
+    assert request is not None
+    return request
+
+
+def started(store: ClusterStore, claim: str | None = None) -> int:
+    """The id of a crawl that workers are at."""
+    identity = store.add_request(WISH, claim)
+    request = taken(store)
+    store.keep_found(request, Found(2, tuple(S)), [], LEASE)
+    found = store.request(identity)
+    assert found is not None
+    store.start_request(found, KEY, LIMITS)
+    return identity
+
+
+def state(store: ClusterStore, identity: int) -> CrawlState:
+    view = store.crawl_view(identity)
+    assert view is not None
+    return view.state
+
+
+def test_a_wish_is_kept_as_it_was(store: ClusterStore) -> None:
+    kept = store.request(store.add_request(WISH, "write"))
+
+    assert kept is not None
+    assert (kept.wish, kept.state) == (WISH, RequestState.QUEUED)
+
+
+def test_a_crawl_has_the_id_under_which_it_was_asked_for(store: ClusterStore) -> None:
+    first, second = store.add_request(WISH), store.add_request(WISH)
+    store.next_request()
+
+    assert store.begin_request(first, KEY, S, []) == first
+    store.end_request(first)
+    store.next_request()
+    assert store.begin_request(second, KEY, S, []) == first, "the same seeds are the same crawl"
+
+    views = store.crawl_views(None, 10)
+    assert [(view.id, view.crawl_id) for view in views] == [(second, first), (first, first)]
+
+
+def test_a_crawl_of_a_command_never_has_the_id_of_a_request(store: ClusterStore) -> None:
+    asked = store.add_request(WISH)
+    mapped = open_crawl(store, "t")
+    again = store.add_request(WISH)
+
+    assert len({asked, mapped, again}) == 3
+
+
+def test_pages_of_crawls_hold_each_once_whatever_comes_in_between(store: ClusterStore) -> None:
+    ids = [store.add_request(WISH) for _ in range(3)] + [open_crawl(store, "t")]
+
+    first = store.crawl_views(None, 2)
+    store.add_request(WISH)
+    second = store.crawl_views(first[-1].id, 10)
+
+    assert [view.id for view in (*first, *second)] == sorted(ids, reverse=True)
+
+
+def test_the_state_is_that_of_the_request_and_then_that_of_the_crawl(store: ClusterStore) -> None:
+    identity = store.add_request(WISH)
+    assert state(store, identity) is CrawlState.QUEUED
+    store.next_request()
+    store.begin_request(identity, KEY, S, [Unresolved("x", "no paper")])
+    # Collected, but not written yet: one process does both.
+    assert not store.advance(identity, LIMITS) or store.claim("me", LIMITS)
+    assert state(store, identity) is CrawlState.RUNNING
+    store.end_request(identity, "report")
+
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert [one.input for one in view.unresolved] == ["x"]
+    kept = store.request(identity)
+    assert kept is not None
+    assert kept.report == "report"
+
+
+def test_one_that_cannot_be_done_says_why(store: ClusterStore) -> None:
+    identity = store.add_request(WISH)
+    store.next_request()
+    store.fail_request(identity, "No seed names a paper.", [Unresolved("x", "no paper")])
+
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert (view.state, view.reason, len(view.unresolved)) == (CrawlState.FAILED, "No seed names a paper.", 1)
+    assert store.next_request() is None
+
+
+def test_one_that_was_begun_is_taken_up_again_after_a_crash(store: ClusterStore) -> None:
+    first = store.add_request(WISH)
+    store.add_request(WISH)
+
+    for _ in range(2):
+        request = store.next_request()
+        assert request is not None
+        assert request.id == first
+
+
+# ---- workers
+
+
+def test_a_request_is_held_by_one_worker_until_its_lease_is_over(store: ClusterStore, clock: Clock) -> None:
+    store.add_request(WISH)
+    first = taken(store)
+    assert (store.take_request(LEASE), store.requests_due()) == (None, False)
+
+    clock.move(LEASE + 1)
+    assert store.requests_due()
+    second = taken(store)
+
+    assert second.id == first.id
+    with pytest.raises(LeaseLost):
+        store.keep_found(first, Found(1), [], LEASE)
+    with pytest.raises(LeaseLost):
+        store.start_request(first, KEY, LIMITS)
+
+
+def test_what_was_found_of_the_seeds_is_there_for_the_next_worker(store: ClusterStore, clock: Clock) -> None:
+    store.add_request(WISH)
+    store.keep_found(taken(store), Found(1, tuple(S)), [Unresolved("y", "why")], LEASE)
+    clock.move(LEASE + 1)
+
+    request = taken(store)
+
+    assert request.found == Found(1, tuple(S))
+    assert list(request.wish.unresolved) == [Unresolved("y", "why")]
+
+
+def test_one_that_is_given_back_is_due_at_once(store: ClusterStore) -> None:
+    store.add_request(WISH)
+    store.give_back_request(taken(store))
+
+    assert store.requests_due()
+
+
+def test_starting_makes_a_crawl_of_the_workers_with_the_claim_of_the_key(store: ClusterStore, engine: Engine) -> None:
+    identity = started(store, "write")
+
+    assert store.stage(identity) is CrawlStage.CRAWL
+    assert set(rows(engine)) == {"s"}
+    assert store.claims(["s"]) == {"s": "write"}
+    assert not store.requests_due()
+
+
+def test_workers_are_told_once_in_a_while_and_again_where_the_broker_was_away(
+    store: ClusterStore, clock: Clock
+) -> None:
+    store.add_request(WISH, "write")
+
+    assert store.take_requests_due(5) == [("arXiv:2005.11401", "write")]
+    assert store.take_requests_due(5) == []
+    clock.move(6)
+    assert len(store.take_requests_due(5)) == 1
+    store.untell_requests()
+    assert len(store.take_requests_due(5)) == 1
+
+
+# ---- stopping
+
+
+def test_a_request_that_is_cancelled_becomes_no_crawl(store: ClusterStore) -> None:
+    identity = store.add_request(WISH)
+    request = taken(store)
+
+    assert store.cancel_crawl(identity)
+
+    with pytest.raises(LeaseLost):
+        store.start_request(request, KEY, LIMITS)
+    assert state(store, identity) is CrawlState.CANCELLED
+    assert not store.cancel_crawl(identity), "it is over already"
+    assert store.next_request() is None
+
+
+def test_what_is_over_meanwhile_stays_cancelled(store: ClusterStore) -> None:
+    identity = store.add_request(WISH)
+    store.next_request()
+    store.begin_request(identity, KEY, S, [])
+    store.cancel_crawl(identity)
+
+    store.end_request(identity, "report")
+
+    assert state(store, identity) is CrawlState.CANCELLED
+    assert not store.advance(identity, LIMITS)
+
+
+def test_a_cancelled_crawl_of_workers_collects_no_more_and_goes_on_to_its_notes(
+    store: ClusterStore, engine: Engine
+) -> None:
+    identity = started(store)
+
+    store.cancel_crawl(identity)
+
+    assert rows(engine) == {}, "its queued jobs are gone"
+    assert state(store, identity) is CrawlState.CANCELLED
+    assert store.go_on(LIMITS) == [CrawlStage.NAME]
+    assert rows(engine) == {}
+    store.adopt(identity, "/vault")
+    assert store.end_writing("/vault", unchanged=[identity]) == [identity]
+    assert store.crawl(identity).state is CrawlState.CANCELLED
+
+
+def test_papers_that_another_crawl_of_workers_wants_stay_queued(store: ClusterStore, engine: Engine) -> None:
+    identity = started(store)
+    other = store.hand_over(
+        crawl_key(["s", "t"], Direction.BOTH),
+        Direction.BOTH,
+        1,
+        10,
+        [CrawlSeed("s", "s", ""), CrawlSeed("t", "t", "")],
+        None,
+        vault=None,
+        lang="en",
+        limits=LIMITS,
+    )
+    enqueue(store, {"of no crawl": LEAF})
+
+    store.cancel_crawl(identity)
+    assert set(rows(engine)) == {"s", "t", "of no crawl"}
+    store.cancel_crawl(other)
+    assert set(rows(engine)) == {"of no crawl"}
+
+
+def test_a_cancelled_crawl_goes_on_where_it_is_asked_for_again(store: ClusterStore, engine: Engine) -> None:
+    first = started(store)
+    store.cancel_crawl(first)
+
+    second = started(store)
+
+    assert state(store, first) is state(store, second) is CrawlState.RUNNING
+    assert set(rows(engine)) == {"s"}
+
+
+def test_what_is_on_its_way_is_recorded_although_the_crawl_was_cancelled(store: ClusterStore, engine: Engine) -> None:
+    identity = started(store)
+    wave = store.claim("me", LIMITS)
+    assert wave is not None
+    store.cancel_crawl(identity)
+
+    store.record_wave(wave, [answer("s", ["a"], ["b"])], LIMITS)
+
+    assert store.collected(identity) == ["s"]
+    assert CrawlStage.SUMMARIZE in store.go_on(LIMITS) or store.stage(identity) is not CrawlStage.CRAWL
+    assert set(rows(engine)) == {"s"}, "nothing of what it cites was asked for"
+
+
+# ---- going on
+
+
+def test_a_crawl_is_asked_for_again_under_its_own_id_by_the_seeds_that_it_has(store: ClusterStore) -> None:
+    mapped = open_crawl(store, "t")
+
+    store.ask_again(mapped)
+    store.ask_again(mapped)
+
+    request = store.next_request()
+    assert request is not None
+    assert request.id == request.crawl_id == mapped
+    assert [str(one) for seed in request.wish.seeds for one in seed.identifiers] == ["t"]
+    store.end_request(mapped)
+    assert store.next_request() is None
+
+
+def test_who_asked_for_a_crawl_that_is_gone_on_with_keeps_vault_language_and_what_was_told(store: ClusterStore) -> None:
+    refused = Unresolved("???", "names no paper")
+    wish = replace(WISH, vault="/my/vault", lang="ja", refresh_days=30.0, unresolved=[refused])
+    identity = store.add_request(wish, "write")
+    store.next_request()
+    store.begin_request(identity, KEY, S, [refused])
+    store.end_request(identity, "what came of it")
+
+    store.ask_again(identity)
+
+    again = store.next_request()
+    assert again is not None
+    assert (again.id, again.crawl_id, again.report) == (identity, identity, "what came of it")
+    assert [str(one) for seed in again.wish.seeds for one in seed.identifiers] == ["s"]
+    assert replace(again.wish, seeds=WISH.seeds) == replace(wish, unresolved=(refused,))
+
+
+def test_a_dead_letter_belongs_to_the_latest_crawl_that_was_not_cancelled(store: ClusterStore) -> None:
+    first = open_crawl(store, "s")
+    second = open_crawl(store, "s", "t")
+    for one in (first, second):
+        store.ask_again(one)
+    store.bury_by_hand(Stage.CRAWL, "s", "why")
+    (letter,) = store.dead_page(0, 1)
+
+    assert store.crawl_of_job(letter.id) == second
+    store.cancel_crawl(second)
+    assert store.crawl_of_job(letter.id) == first
+    store.cancel_crawl(first)
+    assert store.crawl_of_job(letter.id) is None
+
+
+def test_a_crawl_that_an_interrupted_process_left_shows_as_stopped_until_it_is_asked_for_again(
+    store: ClusterStore,
+) -> None:
+    left = open_crawl(store, "s")
+    assert state(store, left) is CrawlState.CANCELLED
+
+    store.ask_again(left)
+    assert state(store, left) is CrawlState.QUEUED
+    store.next_request()
+    assert state(store, left) is CrawlState.RUNNING
+
+
+def test_dead_letters_are_found_page_by_page_with_the_crawl_that_wants_them(store: ClusterStore) -> None:
+    for name in ("a", "b", "c"):
+        store.bury_by_hand(Stage.CRAWL, name, "why")
+    first = store.dead_page(0, 2)
+    rest = store.dead_page(first[-1].id, 2)
+
+    assert [letter.reason for letter in (*first, *rest)] == ["why"] * 3
+    assert store.dead_letter(first[0].id) == first[0]
+    assert store.dead_letter(rest[-1].id + 1) is None
+    assert store.crawl_of_job(first[0].id) is None
+
+
+def test_who_saw_it_stopped_sees_it_at_work_again(store: ClusterStore) -> None:
+    first = store.add_request(WISH)
+    store.next_request()
+    store.begin_request(first, KEY, S, [])
+    store.cancel_crawl(first)
+    assert state(store, first) is CrawlState.CANCELLED
+
+    second = store.add_request(WISH)
+    store.next_request()
+    assert store.begin_request(second, KEY, S, []) == first
+
+    assert state(store, first) is CrawlState.RUNNING
+
+
+def test_of_a_crawl_that_failed_it_is_said_why(store: ClusterStore) -> None:
+    crawl_id = to_the_notes(store, "s")
+    store.fail_crawls([crawl_id], "TypeError: no", "Traceback: …")
+
+    failed = store.crawl_view(crawl_id)
+
+    assert failed is not None
+    assert (failed.state, failed.reason) == (CrawlState.FAILED, "TypeError: no")

@@ -1,0 +1,73 @@
+"""What else the API reads and keeps: papers page by page, and the sessions of browsers."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, select
+
+from refnet.adapters.database.engine import reading
+from refnet.adapters.database.schema import web_sessions
+from refnet.adapters.database.store import Store
+from refnet.domain.crawl import Ask
+from refnet.domain.notes import Summary
+from refnet.domain.permissions import Scope
+from tests.contract.conftest import Clock
+from tests.contract.making import LIMITS, answer
+
+
+@pytest.fixture
+def collected(store: Store) -> Store:
+    """Four papers, of which one is only seen in a list."""
+    answers = [
+        answer("a", ["stub"], title="Attention, 100 % of it", year=2017),
+        answer("b", [], title="attention_again", year=2018),
+        answer("c", [], title="Other things", year=2018),
+    ]
+    store.record_seeds({one.paper_id: one for one in answers}, Ask.DETAILS | Ask.REFERENCES, LIMITS)
+    return store
+
+
+def page(store: Store, words: str = "", year: int | None = None, after: str = "", most: int = 10) -> list[str]:
+    return [paper.paper_id for paper in store.paper_page(words, year, after, most)]
+
+
+def test_only_collected_papers_are_listed_in_the_order_of_their_ids(collected: Store) -> None:
+    assert page(collected) == ["a", "b", "c"]
+    assert page(collected, most=2) == ["a", "b"]
+    assert page(collected, after="b") == ["c"]
+
+
+def test_words_are_looked_for_as_they_are_whatever_their_case(collected: Store) -> None:
+    assert page(collected, "ATTENTION") == ["a", "b"]
+    assert page(collected, "%") == ["a"]
+    assert page(collected, "_") == ["b"]
+    assert page(collected, year=2018) == ["b", "c"]
+    assert page(collected, "attention", 2018) == ["b"]
+
+
+def test_a_paper_is_found_with_its_summary(collected: Store) -> None:
+    collected.save_summaries({"a": Summary("It is all.", "abstract")})
+
+    found = collected.stored_paper("a")
+
+    assert found is not None
+    assert (found.paper.title, found.summary) == ("Attention, 100 % of it", Summary("It is all.", "abstract"))
+    assert collected.stored_paper("stub") is None
+
+
+def test_a_session_is_its_keys_until_it_ends_or_the_key_is_revoked(store: Store, clock: Clock, engine: Engine) -> None:
+    key, _ = store.make_key(Scope.WRITE, "laptop")
+    first, second, third = (store.open_session(key.id, 100) for _ in range(3))
+    assert store.key_of_session(first) == key
+    with reading(engine) as connection:
+        kept = set(connection.execute(select(web_sessions.c.digest)).scalars())
+    assert not {first, second, third} & kept, "what a cookie holds is kept nowhere"
+
+    store.close_session(first)
+    assert store.key_of_session(first) is None
+    store.revoke_key(key.id)
+    assert store.key_of_session(second) is None
+    other, _ = store.make_key(Scope.READ)
+    session = store.open_session(other.id, 100)
+    clock.move(101)
+    assert store.key_of_session(session) is None
