@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,11 @@ _NO_REDIS = "no Redis on this machine and none among the test dependencies"
 # Shared machines stall, so no deadline; where everything is required, a run must be the same as the last.
 settings.register_profile("refnet", deadline=None, derandomize=os.environ.get("REFNET_REQUIRE_ALL") == "1")
 settings.load_profile("refnet")
+
+# A shell that starts the tests in the background has them ignore these, and children would, too.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # Children start in another folder than this process did, so what is relative must be made absolute once.
 _PYTHONPATH = os.pathsep.join(
