@@ -28,7 +28,8 @@ from refnet.domain.notes import NoteContent, Summary
 from refnet.domain.papers import Author, Paper
 from refnet.domain.workers import ALL_CONCURRENCY, MOST_KILOBYTES, WORKERS, WorkerKind
 from refnet.entrypoints.cli import dead
-from refnet.entrypoints.cli.main import DONE, INCOMPLETE, INTERRUPTED, REFUSED, STOPPED, app
+from refnet.entrypoints.cli.main import app
+from refnet.entrypoints.exit_codes import DONE, INCOMPLETE, INTERRUPTED, REFUSED, STOPPED
 from refnet.settings import SECRETS, Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -32,10 +32,24 @@ EMPTIED_AT, KILLED_AT = 14.0, 32.0
 ASLEEP = LEASE + 10.0
 
 
-def _goes_on(killer: Killer, begun: float) -> bool:
-    """Whether the kills that began then go on: a minute, and longer on a busy machine, on which some turns hit nothing."""
+def _goes_on(killer: Killer, begun: float, fewest_at_work: int) -> bool:
+    """Whether the kills that began then go on: a minute, and longer where too few have hit something at work.
+
+    On a busy machine some turns hit nothing. And a process that is stopped in the middle of a transaction keeps its locks
+    until the server ends its session after 30 s: nobody is at work meanwhile.
+    """
     since = time.monotonic() - begun
-    return since < FOR or (killer.kills < FEWEST and since < LONGEST)
+    short = killer.kills < FEWEST or killer.at_work < fewest_at_work
+    return since < FOR or (short and since < LONGEST)
+
+
+def _stands(rig: Rig) -> bool:
+    """Whether a transaction has waited for its client for longer than anybody takes who is awake."""
+    rows = rig.lab.query(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        " AND state_change < now() - interval '5 seconds'"
+    )
+    return bool(rows[0].n)
 
 
 class Sleeper:
@@ -46,10 +60,14 @@ class Sleeper:
         self._killer = killer
         self._since = 0.0
         self.overslept = False
+        #: whether it was stopped in the middle of a transaction, so that others waited for its locks
+        self.in_transaction = False
 
     def look(self, _: float) -> None:
         if self.overslept:
             return
+        if self._killer.spared is not None:
+            self.in_transaction = self.in_transaction or _stands(self._rig)
         if self._killer.spared is None:
             held = [pid for pid in holders(self._rig.lab) if lives(pid) and pid not in self._killer.died]
             if held:
@@ -74,14 +92,19 @@ class Sleeper:
         self._killer.spared = None
 
 
-def killing(killer: Killer, over: Callable[[], bool], meanwhile: Callable[[float], None] = lambda _: None) -> None:
+def killing(
+    killer: Killer,
+    over: Callable[[], bool],
+    meanwhile: Callable[[float], None] = lambda _: None,
+    fewest_at_work: int = FEWEST_AT_WORK,
+) -> None:
     """Kill something every two seconds for a minute or until enough have landed, or it is over; a turn that hits nothing
     is tried again until the next.
 
     `meanwhile` is called between two kills with the seconds since the first.
     """
     turn = begun = time.monotonic()
-    while _goes_on(killer, begun) and not over():
+    while _goes_on(killer, begun, fewest_at_work) and not over():
         turn += EVERY
         pauses(turn - time.monotonic(), killer.kill)
         meanwhile(turn - begun)

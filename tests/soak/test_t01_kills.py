@@ -22,7 +22,7 @@ def test_nothing_is_lost_though_processes_are_killed_every_two_seconds(
         sleeper.wake_in_time()
 
     oracle = rig.oracle(expected)
-    figures |= run.figures(oracle)
+    figures |= run.figures(oracle) | {"stopped in a transaction": sleeper.in_transaction}
     if not sleeper.overslept:
         void("no process was stopped past its lease while it held jobs")
     run.lost_nothing(oracle)

@@ -23,14 +23,13 @@ from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
+from refnet.bootstrap.told_pace import ToldPace
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import Busy, ConfigurationError, OutageTooLong, SourceUnavailable, TransientError
-from refnet.domain.workers import WORKERS, WorkerReport, several
+from refnet.domain.errors import Busy, ConfigurationError
+from refnet.domain.workers import WorkerReport
 from refnet.pipeline.crawl_requests import RequestRunner, ToldProgress
-from refnet.pipeline.doctor import Probe, look_at_workers
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience, Unending
-from refnet.pipeline.progress import Silent
 from refnet.ports import Pace, Progress
 from refnet.settings import Settings
 
@@ -106,71 +105,10 @@ class Application:
         with cluster(self.settings) as opened:
             yield opened
 
-    def probes(self) -> list[Probe]:
-        """What the doctor looks at."""
-        from refnet.adapters.probes import look_at_database, look_at_vault
-        from refnet.bootstrap.doctor import cluster_probes
-
-        cluster = [
-            *cluster_probes(self, self._workers),
-            Probe("workers", self._look_at_workers, "database"),
-            Probe("signatures", self._look_at_signatures, "database"),
-        ]
-        return [
-            Probe("database", lambda: look_at_database(self.engine)),
-            *(cluster if self.is_cluster else []),
-            Probe("semantic scholar", self._look_at_source, "database"),
-            # Workers write a cluster's notes, and say of themselves whether they can.
-            *([] if self.is_cluster else [Probe("vault", lambda: look_at_vault(self.vault()))]),
-        ]
-
-    def look_at_worker(self, name: str) -> str:
-        """What its main process last said of a worker. Raises ConfigurationError with what is wrong."""
-        found = [worker for worker in self._workers() if name in (worker.name, worker.name.partition("@")[0])]
-        if not found:
-            raise ConfigurationError(
-                f"No worker {name} has said anything to the database in the last quarter of an hour."
-            )
-        return look_at_workers(found)
-
     def workers(self) -> list[WorkerReport]:
         """What the workers' main processes last said; none where one process does it all."""
-        return self._workers()
-
-    def _look_at_workers(self) -> str:
-        found = self._workers()
-        for kind in WORKERS:
-            if not any(worker.lives and kind.queue in worker.queues for worker in found):
-                raise ConfigurationError(
-                    f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
-                )
-        places = sorted({worker.output_dir for worker in found if worker.lives and worker.output_dir})
-        if len(places) > 1:
-            raise ConfigurationError(several(places))
-        return look_at_workers(found)
-
-    def _workers(self) -> list[WorkerReport]:
         # A cluster's store alone knows of workers.
         return self.store.workers() if isinstance(self.store, ClusterStore) else []
-
-    def _look_at_signatures(self) -> str:
-        from refnet.adapters.celery_queue.signing import NOT_SIGNED, WRONGLY_SIGNED
-
-        number, queue = self.store.messages_refused_for((NOT_SIGNED, WRONGLY_SIGNED))
-        if number:
-            raise ConfigurationError(
-                f"Workers refused {number:,} messages without a signature that fits, the last in the queue "
-                f"{queue}. Set REFNET_SIGNING_KEYS to the same keys on all machines and send tasks only with "
-                "refnet's own application; if nobody of yours sent them, somebody else reaches the broker. See: refnet "
-                "dead list; when it is mended: refnet dead retry, or purge"
-            )
-        return "no message was refused for its signature"
-
-    def _look_at_source(self) -> str:
-        from refnet.adapters.probes import look_at_source
-
-        with closing(self.source(Silent())) as source:
-            return look_at_source(source)
 
     def source(self, progress: Progress, pace: Pace | None = None) -> SemanticScholar:
         """Semantic Scholar, at the pace that all processes on this database share: `pace`, or one of its own."""
@@ -188,7 +126,7 @@ class Application:
         )
 
     def pace(self, progress: Progress) -> Pace:
-        told = _ToldPace(progress, self.settings)
+        told = ToldPace(progress, self.settings)
         told.inner = DatabasePace(
             self.engine,
             urlsplit(self.settings.source_url).netloc.rpartition("@")[2],
@@ -257,8 +195,6 @@ class Application:
             )
 
 
-#: Seconds between two tries of a host that cannot be reached at all.
-UNREACHED = 5.0
 #: What one process at a time can do on a PostgreSQL server.
 _SERVING = "serve"
 
@@ -266,45 +202,6 @@ _SERVING = "serve"
 def _servers(database: Path) -> Path:
     """What stands before `.lock` in the name of the lock of the one that serves."""
     return database.with_name(f"{database.name}.serve")
-
-
-class _ToldPace:
-    """A pace whose waits are told together with what they are for, and are no longer than a command waits."""
-
-    inner: Pace
-
-    def __init__(self, progress: Progress, settings: Settings) -> None:
-        self._progress = progress
-        self._why = ""
-        # The pace itself may be ten times as wide as asked for.
-        self._longest = max(settings.outage_seconds, 11 / settings.requests_per_second)
-        self._unreached = min(UNREACHED, settings.no_network_seconds / 4)
-
-    def waiting(self, seconds: float) -> None:
-        """Raises OutageTooLong where the source, now or in an earlier run, asked to be left alone for so long."""
-        if seconds > self._longest:
-            raise OutageTooLong(
-                f"Semantic Scholar asks to be left alone for {seconds / 60:,.0f} min more. "
-                "What is collected is kept; run the same command then and it resumes."
-            )
-        self._progress.waiting(seconds, self._why or "the rate limit")
-
-    def start(self) -> None:
-        self.inner.start()
-
-    def succeeded(self) -> None:
-        self._why = ""
-        self.inner.succeeded()
-
-    def successes(self) -> int:
-        return self.inner.successes()
-
-    def failed(self, error: TransientError) -> None:
-        self._why = f"another try: {error}"
-        if isinstance(error, SourceUnavailable) and not error.reached and error.retry_after is None:
-            # Growing waits would spare nobody, and the network may be back at any moment.
-            error = SourceUnavailable(str(error), reached=False, retry_after=self._unreached)
-        self.inner.failed(error)
 
 
 def build(settings: Settings) -> Application:

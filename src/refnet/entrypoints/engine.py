@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from refnet.domain.errors import RefnetError, Stopped, TransientError
 from refnet.entrypoints.cli.ending import end_by_signals, end_undisturbed
-from refnet.entrypoints.cli.main import DONE, exit_code
 from refnet.entrypoints.cli.output import note
+from refnet.entrypoints.exit_codes import DONE, exit_code
 
 if TYPE_CHECKING:
     from refnet.pipeline.crawl_requests import RequestRunner

@@ -51,6 +51,7 @@ def doctor(
 
 def _checks(worker: str | None, only: str | None) -> list[Check]:
     """Raises ConfigurationError for a check that there is not."""
+    from refnet.bootstrap.doctor import look_at_worker, probes
     from refnet.pipeline.doctor import Check, Probe, examine
 
     try:
@@ -58,13 +59,13 @@ def _checks(worker: str | None, only: str | None) -> list[Check]:
     except RefnetError as error:
         return [Check("settings", ok=False, found=str(error))]
     if worker is not None:
-        return examine([Probe(f"worker {worker}", lambda: app.look_at_worker(worker))])
+        return examine([Probe(f"worker {worker}", lambda: look_at_worker(app, worker))])
     if only is not None:
-        probes = {probe.name: probe for probe in app.probes()}
-        if only not in probes:
-            raise ConfigurationError(f"There is no check {only}. Give one of: {', '.join(probes)}")
-        return examine([probes[only]])
-    return [Check("settings", ok=True, found="readable"), *examine(app.probes())]
+        named = {probe.name: probe for probe in probes(app)}
+        if only not in named:
+            raise ConfigurationError(f"There is no check {only}. Give one of: {', '.join(named)}")
+        return examine([named[only]])
+    return [Check("settings", ok=True, found="readable"), *examine(probes(app))]
 
 
 @database.command(epilog="Example: refnet db upgrade")

@@ -11,13 +11,12 @@ from typing import Annotated
 import typer
 
 from refnet import __version__
-from refnet.domain.errors import CredentialsRejected, RefnetError, Stopped, TransientError
+from refnet.domain.errors import RefnetError
 from refnet.entrypoints.cli import dead, demo, doctor, export, keys, map_command, serve, status, vault, worker
 from refnet.entrypoints.cli.ending import end_by_signals, end_undisturbed
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import close_all
-
-DONE, INCOMPLETE, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+from refnet.entrypoints.exit_codes import DONE, INTERRUPTED, REFUSED, STOPPED, exit_code
 
 #: No number of days has four decimals, as every arXiv id has.
 _DAYS = re.compile(r"-?[0-9]+(\.[0-9]{1,3})?")
@@ -121,11 +120,6 @@ def _run(words: list[str]) -> int:
         )
         return STOPPED
     return DONE
-
-
-def exit_code(error: RefnetError) -> int:
-    """3 where work was stopped midway and is kept, 2 where nothing was changed."""
-    return STOPPED if isinstance(error, (Stopped, TransientError, CredentialsRejected)) else REFUSED
 
 
 def _with_default_age(words: list[str]) -> list[str]:
