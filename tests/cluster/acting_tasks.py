@@ -52,6 +52,14 @@ def start(path: str) -> None:
     threading.Event().wait(600)
 
 
+@app.task(name="acting.heed_nothing")  # type: ignore[untyped-decorator]
+def heed_nothing(path: str) -> None:
+    """Go on for long, whatever signal comes, once a file is there."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    Path(path).touch()
+    threading.Event().wait(600)
+
+
 @app.task(name="acting.poison", max_retries=1, default_retry_delay=0)  # type: ignore[untyped-decorator]
 def poison(path: str) -> None:
     """Kill its own process, each time."""

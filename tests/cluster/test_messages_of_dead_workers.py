@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from celery.result import AsyncResult
 from redis import Redis
 
+from refnet.adapters.celery_queue.scripts import BEGUN
 from refnet.adapters.celery_queue.signing import HINT
 from refnet.domain.jobs import MOST_LOSSES
 from refnet.entrypoints.celery.alive import GIVEN_UP
@@ -37,13 +39,13 @@ def lost_before(item: object) -> str:
 
 
 def had_by_the_killed(redis: Redis, queue: str) -> None:
-    """Let the one worker that there was have taken all of a queue, once more."""
+    """Let the one worker that there was have begun with all of a queue, once more."""
     [owner] = redis.zrange("_refnet.owners", 0, -1)
     assert isinstance(owner, bytes)
     while (item := redis.rpop(waiting(queue))) is not None:
         text = lost_before(item)
         tag = f"{json.loads(text)['properties']['delivery_tag']}@{owner.decode()}"
-        redis.hset("unacked", tag, f'[{text}, "", "{queue}"]')
+        redis.hset("unacked", tag, f'[{text}, "", "{queue}"]{BEGUN}')
         redis.zadd("unacked_index", {tag: time.time()})
 
 
@@ -86,6 +88,40 @@ def test_t4_what_a_killed_worker_had_is_run_by_the_next_and_what_killed_three_is
     assert (letter.times, letter.failed, letter.is_kept) == (1, True, True)
     assert f"[{held.id}] received" in following.text
     assert f"[{poison.id}] received" not in following.text
+
+
+def test_t4_what_a_killed_worker_had_not_begun_with_is_not_charged(
+    lab: Lab, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Two wait: for their time, and, when that has come to one, for the process that is busy."""
+    with lab.app() as app, redis_server.client() as redis:
+
+        def recorded(*, begun: bool) -> set[str]:
+            found = [item for item in redis.hvals("unacked") if item.endswith(BEGUN.encode()) is begun]
+            return {json.loads(item)[0]["headers"]["id"] for item in found}
+
+        def hold(flag: str, **options: float) -> AsyncResult:
+            return app.send_task("probe.hold", (str(tmp_path / flag),), queue="crawler", priority=5, **options)
+
+        worker = lab.worker("crawler", "--include", "tests.cluster.probe_tasks", "-c1", name="killed")
+        due, later = hold("second", countdown=10), hold("second", countdown=600)
+        until(lambda: recorded(begun=False) == {due.id, later.id}, what="them to be taken")
+        held = hold("first")
+        until(lambda: recorded(begun=True) == {held.id}, what="it to begin")
+        came = time.monotonic() + 13
+        until(lambda: time.monotonic() > came, what="the time of one to come")
+        assert (recorded(begun=True), recorded(begun=False)) == ({held.id}, {due.id, later.id})
+        (tmp_path / "first").touch()
+        assert held.get(timeout=30) == "let go"
+        until(lambda: recorded(begun=True) == {due.id}, what="it to begin")
+        worker.kill()
+
+        (tmp_path / "second").touch()
+        lab.worker("crawler", "--include", "tests.cluster.probe_tasks", "-c1", name="following")
+        assert due.get(timeout=60) == "let go"
+        until(lambda: recorded(begun=False) == {later.id}, what="the rest to come again")
+        (left,) = [json.loads(item)[0] for item in redis.hvals("unacked")]
+        assert left["properties"]["delivery_info"]["losses"] == 0
 
 
 def test_t4_a_worker_that_is_busy_and_alive_keeps_its_messages(

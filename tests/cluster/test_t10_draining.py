@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from refnet.adapters.celery_queue.application import SOFT_SHUTDOWN
+from refnet.adapters.database.engine import writing
+from refnet.adapters.processes import this_machine
 from refnet.domain.jobs import Stage
 from tests.cluster.draining import (
     INT,
@@ -26,7 +30,9 @@ from tests.cluster.draining import (
 )
 from tests.cluster.faults import lives
 from tests.cluster.lab import Lab, until
+from tests.cluster.no_more_threads import SAID
 from tests.cluster.test_lost_workers import ask_for, some_papers
+from tests.contract.making import open_crawl
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +56,49 @@ def test_a_worker_gives_everything_back_however_often_it_is_asked_to_end(lab: La
     assert not lab.store.workers()
     assert worker.process.returncode == 0
     assert took <= (SOON if QUIT not in WAYS[way] else SOFT_SHUTDOWN)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is no limit elsewhere")
+def test_a_worker_that_can_start_no_thread_any_more_gives_everything_back_in_the_same_time(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Not even to a task that does not let itself be stopped."""
+    slow_source(lab, LONG)
+    worker = lab.worker("crawler", "--include", "tests.cluster.no_more_threads", app="tests.cluster.acting_tasks")
+    worker.until_logs(SAID)
+    file = tmp_path / "begun"
+    with lab.app() as app:
+        app.send_task("acting.heed_nothing", [str(file)], queue="crawler")
+    until(file.exists, what="the task to begin")
+    ask_for(lab, some_papers(lab, 3))
+    until(lambda: lab.stand_in.log, what="a request")
+
+    took = ask_to_end(worker, WAYS["TERM"])
+
+    print(f"over after {took:.1f} s")
+    assert jobs(lab, Stage.CRAWL) == [("queued", None, 0, 0, True)]
+    assert unacknowledged(lab) == 0
+    assert (worker.process.returncode, took <= SOON) == (0, True), worker.text[-3000:]
+
+
+def test_a_turn_that_came_to_the_hard_time_limit_while_its_worker_ends_is_not_given_back(
+    lab: Lab, tmp_path: Path
+) -> None:
+    worker = lab.worker("crawler", "-c1", app="tests.cluster.acting_tasks")
+    file = tmp_path / "begun"
+    with lab.app() as app:
+        app.send_task("acting.heed_nothing", [str(file)], queue="crawler", time_limit=4.0)
+    until(file.exists, what="the task to begin")
+    (pid,) = worker.children()
+    crawl_id, owner = open_crawl(lab.store, "s"), f"{this_machine()}:{pid}"
+    with writing(lab.engine) as connection:  # as if it saw to a vault
+        turn = {"owner": owner, "id": crawl_id}
+        connection.execute(text("UPDATE crawls SET losses = 1, owner = :owner WHERE id = :id"), turn)
+
+    ask_to_end(worker, WAYS["TERM"])
+
+    assert "Hard time limit (4.0s) exceeded" in worker.text
+    assert [tuple(row) for row in lab.query("SELECT losses, owner FROM crawls")] == [(1, owner)]
 
 
 def test_a_worker_leaves_nothing_that_its_tasks_have_started(lab: Lab, tmp_path: Path) -> None:

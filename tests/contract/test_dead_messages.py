@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.dead_messages import SETTLING
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import celery_taskmeta
 from refnet.domain.dead_messages import MOST_KEPT, RefusedMessage, storable
+from refnet.domain.errors import ConfigurationError
 from refnet.domain.jobs import Stage
 from tests.contract.conftest import Clock
 from tests.contract.making import LIMITS, answer
@@ -160,11 +162,58 @@ def test_a_message_that_is_sent_again_is_no_dead_letter_and_its_failure_is_forgo
     assert left == {"done", "refused"}
 
 
-def test_a_message_that_could_not_be_sent_stays_a_dead_letter(store: ClusterStore) -> None:
-    number = store.record_dead_message(refused())
-    with pytest.raises(OSError, match="away"), store.taking_dead_message(number):
-        raise OSError("away")
+def test_a_message_that_could_not_be_sent_stays_a_dead_letter(store: ClusterStore, engine: Engine) -> None:
+    number = store.record_dead_message(refused(task_id="i", failed=True))
+    with writing(engine) as connection:
+        connection.execute(insert(celery_taskmeta).values(task_id="i", status="FAILURE", worker="w"))
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"), store.taking_dead_message(number):
+            raise OSError("away")
     assert [message.id for message in store.dead_messages()] == [number]
+    with reading(engine) as connection:
+        known = connection.execute(
+            select(celery_taskmeta.c.task_id, celery_taskmeta.c.status, celery_taskmeta.c.worker)
+        )
+        assert known.all() == [("i", "FAILURE", "w")], "its sender is told as before"
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_a_message_that_could_not_be_sent_and_has_run_meanwhile_keeps_what_came_of_it(
+    store: ClusterStore, engine: Engine
+) -> None:
+    number = store.record_dead_message(refused(task_id="i", failed=True))
+    with writing(engine) as connection:
+        connection.execute(insert(celery_taskmeta).values(task_id="i", status="FAILURE"))
+
+    def ran_and_broke_off() -> None:
+        with store.taking_dead_message(number):
+            with writing(engine) as connection:
+                connection.execute(insert(celery_taskmeta).values(task_id="i", status="SUCCESS"))
+            raise OSError("cut off")
+
+    with pytest.raises(OSError, match="cut off"):
+        ran_and_broke_off()
+    with reading(engine) as connection:
+        assert connection.execute(select(celery_taskmeta.c.status)).scalars().all() == ["SUCCESS"]
+
+
+@pytest.mark.parametrize("stored", [None, "STARTED", "RETRY"])
+def test_a_failed_task_is_not_sent_again_before_its_failure_is_stored_which_would_keep_it_from_running(
+    store: ClusterStore, engine: Engine, stored: str | None, clock: Clock
+) -> None:
+    """The worker records the dead letter first."""
+    if stored is not None:
+        with writing(engine) as connection:
+            connection.execute(insert(celery_taskmeta).values(task_id="i", status=stored))
+    number = store.record_dead_message(refused(task_id="i", failed=True))
+    clock.move(SETTLING - 1)
+    with pytest.raises(ConfigurationError, match="Try again in a minute"), store.taking_dead_message(number):
+        pytest.fail("it must not be sent")
+    assert [message.id for message in store.dead_messages()] == [number]
+    clock.move(1)  # there may be none any more: results are not kept for ever
+    with store.taking_dead_message(number) as message:
+        assert message is not None
+    assert store.dead_messages() == []
 
 
 # Dead letters of what was asked for by hand

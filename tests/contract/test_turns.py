@@ -43,6 +43,19 @@ def test_a_turn_given_back_does_not_count(store: ClusterStore) -> None:
     assert store.begin_turn([crawl_id], "host:4") == {crawl_id: 1}
 
 
+def test_a_turn_that_is_charged_is_neither_given_back_nor_forgotten_with_the_next_of_its_process(
+    store: ClusterStore,
+) -> None:
+    crawl_id, another = to_the_notes(store, "s"), to_the_notes(store, "t")
+    store.begin_turn([crawl_id], "host:1")
+    store.charge_turn("host:1")
+    store.give_back(["host:1"])
+    store.give_back_turn("host:1")
+    store.begin_turn([another], "host:1")
+    store.end_turn("host:1")
+    assert store.begin_turn([crawl_id, another], "host:2") == {crawl_id: 1, another: 0}
+
+
 def test_a_turn_is_over_crawls_only_whose_notes_are_due(store: ClusterStore) -> None:
     naming, collecting = to_the_notes(store, "s"), hand_over(store, "t")
     assert store.begin_turn([collecting, naming, 999], "host:1") == {naming: 0}

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from refnet.entrypoints.celery import orphans
 from refnet.entrypoints.celery.child import Ends, how_it_ended
 from tests.cluster.faults import lives
 from tests.cluster.lab import until
@@ -76,8 +78,15 @@ def test_a_pool_within_the_main_process_confines_nothing() -> None:
 
 ORPHAN = """
 import os, subprocess, sys, threading
-from refnet.entrypoints.celery import child
+from refnet.entrypoints.celery import child, orphans
 child.remember_main()
+"""
+#: Nobody reads any more what the watch is told.
+NO_WATCH = """
+reading, orphans._told = os.pipe()
+os.close(reading)
+"""
+AT_WORK = """
 if os.fork():
     sys.stdin.read(1)
     os._exit(0)
@@ -88,19 +97,48 @@ threading.Event().wait()
 """
 
 
-def test_a_process_whose_main_process_is_gone_ends_with_all_that_it_started() -> None:
-    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no watch")
+@pytest.mark.parametrize(
+    ("fault", "killed_too"),
+    [("", False), ("", True), (NO_WATCH, False)],
+    ids=["alone", "with its main process", "and the watch is gone"],
+)
+def test_a_process_whose_main_process_is_gone_ends_with_all_that_it_started(fault: str, killed_too: bool) -> None:
+    words = [sys.executable, "-c", ORPHAN + fault + AT_WORK]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
         assert main.stdout is not None
         pids = [int(pid) for pid in main.stdout.readline().split()]
         try:
             assert len(pids) == 2
             assert all(lives(pid) for pid in pids)
             main.kill()
+            if killed_too:  # as the system does on Linux where Celery had asked it to
+                os.kill(pids[0], signal.SIGKILL)
             until(lambda: not any(lives(pid) for pid in pids), 30, "them to end")
         finally:
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+#: What `kill` would do, written down instead; of the first group nobody is left.
+TOLD = """
+kill() {
+    echo "$*" >> "$LOG"
+    case "$*" in *-1111*) return 1 ;; esac
+}
+"""
+
+
+def test_the_watch_forgets_groups_that_are_over_whose_numbers_may_be_somebody_elses(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    words = ["/bin/sh", "-c", TOLD + orphans._WATCH]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, env={"LOG": str(log)}) as shell:
+        assert shell.stdin is not None
+        shell.stdin.write(b"1111\n2222\n3333\n")
+    until(lambda: log.exists() and "KILL -- -3333" in log.read_text(), 30, "the watch to do its work")
+    killed = [line for line in log.read_text().splitlines() if "KILL" in line]
+    assert killed == ["-s KILL -- -2222", "-s KILL -- -3333"]
 
 
 def test_the_end_of_a_process_is_forgotten_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

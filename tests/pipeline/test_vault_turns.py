@@ -625,6 +625,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "times"), STEPS)
 @pytest.mark.parametrize(
     ("before", "again"),
@@ -820,6 +821,15 @@ def test_a_vault_that_comes_to_a_time_limit_fails_its_crawl_at_the_third(togethe
     assert crawl.reason is not None
     assert "took longer than its worker allows" in crawl.reason
     assert crawl.traceback is None
+
+
+def test_a_time_limit_is_charged_also_where_its_process_is_asked_to_end_afterwards(together: Together) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    for _ in range(MOST_LOSSES):
+        with pytest.raises(TooLong):
+            together.worker("host:7", kind=ended(TooLong())).work()
+        together.store.give_back(["host:7"])
+    assert together.state(crawl_id) is CrawlState.FAILED
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def _goes_on(killer: Killer, begun: float, fewest_at_work: int) -> bool:
     """Whether the kills that began then go on: a minute, and longer where too few have hit something at work.
 
     On a busy machine some turns hit nothing. And a process that is stopped in the middle of a transaction keeps its locks
-    until the server ends its session after 30 s: nobody is at work meanwhile.
+    until the server ends its session after 15 s: nobody is at work meanwhile.
     """
     since = time.monotonic() - begun
     short = killer.kills < FEWEST or killer.at_work < fewest_at_work

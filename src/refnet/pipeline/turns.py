@@ -23,6 +23,8 @@ class TurnStore(Protocol):
 
     def give_back_turn(self, owner: str) -> None: ...
 
+    def charge_turn(self, owner: str) -> None: ...
+
     def fail_crawls(self, crawl_ids: Sequence[int], reason: str, traceback: str | None = None) -> None: ...
 
 
@@ -52,6 +54,8 @@ class Turns:
         try:
             yield left
         except self.passing as error:
+            # The process lives on, and may be asked to end before its next turn: that must not take the charge back.
+            self.store.charge_turn(self.owner)
             last = [one for one in left if lost[one] + 1 >= MOST_LOSSES]
             reason = f"{too_long(error)} That, or the loss of its process, came {MOST_LOSSES} times."
             self.store.fail_crawls(last, reason)

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 import redis
+from celery.worker.state import reserved_requests
 
 from refnet.adapters.celery_queue import unacked
+from refnet.adapters.celery_queue.begun import Begun
 from refnet.adapters.celery_queue.consumer import Consumer
 from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.celery_queue.pending import Pending
+from refnet.adapters.celery_queue.scripts import BEGUN
 from refnet.domain.dead_messages import RefusedMessage
 from refnet.domain.errors import StoreUnavailable
 from tests.adapters.celery_queue.conftest import CeleryWorker, Connect, envelope, lines, pushed
@@ -143,6 +146,31 @@ def consumer(database: Database) -> Consumer:
 def refuse(consumer: Consumer, connect: Connect, broker: Any, item: str) -> None:
     broker.lpush("crawler", item)
     consumer.create_task_handler()(connect().channel().basic_get("crawler"))
+
+
+class Task(Begun):
+    """What a worker's main process has of a task, as far as it matters here."""
+
+    def __init__(self, message: Any) -> None:
+        self.message = message
+
+
+@pytest.mark.parametrize(("before", "is_begun"), [(0, True), (1, False)])
+def test_a_task_is_begun_before_the_pool_has_it_where_a_process_is_free(
+    connect: Connect, broker: Any, consumer: Consumer, before: int, is_begun: bool
+) -> None:
+    """It may kill the worker before that hears of its beginning."""
+    broker.lpush("crawler", message("one"))
+    task = Task(connect().channel().basic_get("crawler"))
+    others = [Task(None) for _ in range(before)]  # which the pool has
+    seen: list[bool] = []
+    consumer._hand_over = lambda _: seen.append(broker.hvals("unacked")[0].endswith(BEGUN.encode()))
+    reserved_requests.update([task, *others])
+
+    consumer.on_task_request(task)
+
+    reserved_requests.difference_update([task, *others])
+    assert seen == [is_begun]
 
 
 def test_a_message_is_recorded_before_it_is_rejected(

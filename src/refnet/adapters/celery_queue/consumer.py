@@ -15,6 +15,7 @@ from celery.utils.objects import Bunch
 from celery.worker import consumer as stock
 from celery.worker.state import maybe_shutdown, scheduled_requests
 
+from refnet.adapters.celery_queue.begun import Begun
 from refnet.adapters.celery_queue.envelopes import refused, said, trace_of
 from refnet.adapters.celery_queue.keeper import FIRST_PAUSE, LONGEST_PAUSE, Keeper
 from refnet.adapters.celery_queue.pending import Pending
@@ -43,6 +44,8 @@ class Consumer(stock.Consumer):
     keeper: Keeper | None = None
     #: what is to be done once the keeper has; whoever gives the keeper gives this
     pending: Pending
+    #: what Celery gives a task to that is to run
+    on_task_request: Callable[[Any], object]
     #: times in a row that the broker refused a queue
     _refused = 0
     #: tags of messages that waited for their time when a connection was lost
@@ -51,6 +54,7 @@ class Consumer(stock.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._forgotten = []
         super().__init__(*args, **options)
+        self._hand_over, self.on_task_request = self.on_task_request, self._to_pool
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **options)
@@ -68,6 +72,11 @@ class Consumer(stock.Consumer):
                 self._refuse(message, error)
 
         return handle_any
+
+    def _to_pool(self, request: Any) -> None:
+        if isinstance(request, Begun):
+            request.handed_over(self.pool)
+        self._hand_over(request)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """RabbitMQ refuses a queue that a lost connection still holds, and Celery would ask again every 20 ms; one that was

@@ -39,15 +39,20 @@ class Keeper:
         """Begin to record it, and wait a moment for that."""
         return self.soon(lambda: self.record(letter))
 
+    def start(self) -> None:
+        """Have the thread, if there is none yet: later on the system may let nobody start one."""
+        with self._starting:
+            if self._thread is None:
+                thread = Thread(target=self._run, name="dead-letters", daemon=True)
+                thread.start()
+                self._thread = thread
+
     def soon(self, act: Act, patience: float = PATIENCE) -> Future[object]:
         """Do something in the thread, and wait a moment for that."""
         future: Future[object] = Future()
         self.latest = future
         self._todo.put((act, future))
-        with self._starting:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="dead-letters", daemon=True)
-                self._thread.start()
+        self.start()
         wait([future], patience)
         return future
 

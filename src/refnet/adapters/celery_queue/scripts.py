@@ -94,6 +94,21 @@ end
 return false
 """
 
+#: What stands behind the record of a message whose task was begun. JSON takes no notice of it, and so does whoever else
+#: reads records.
+BEGUN = " "
+
+#: Marks the record of a message: its task is begun. Takes it out first, which a full Redis allows, and then the rest.
+#:
+#: KEYS: `unacked`. ARGV: the tag.
+BEGIN = f"""
+local record = redis.call('HGET', KEYS[1], ARGV[1])
+if record and string.sub(record, -1) ~= '{BEGUN}' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HSET', KEYS[1], ARGV[1], record .. '{BEGUN}')
+end
+"""
+
 #: Forgets the record of a message. Not by MULTI as kombu does: Redis 7 lets no transaction begin while it is full, so
 #: that nobody could empty it.
 #:

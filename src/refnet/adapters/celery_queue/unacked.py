@@ -14,18 +14,18 @@ from kombu.transport import redis as stock
 from kombu.transport import virtual
 from kombu.utils.json import dumps, loads
 
-from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, MOVE, OWNERS, SET_ASIDE, run
+from refnet.adapters.celery_queue.scripts import ACKNOWLEDGE, BEGIN, BEGUN, MOVE, OWNERS, SET_ASIDE, run
 from refnet.domain.jobs import MOST_LOSSES
 
 _log = get_logger(__name__)
 
 #: The lists' end from which the next message is taken, and the other.
 NEXT, LAST = "RPUSH", "LPUSH"
-#: How often a message was lost with its owner, among what is of its deliveries.
+#: How often a message was lost with its owner after its task was begun, among what is of its deliveries.
 LOSSES = "losses"
 
-#: A message, and the exchange and routing key by which it came.
-Record = tuple[dict[str, Any], str, str]
+#: A message, the exchange and routing key by which it came, and whether its task was begun.
+Record = tuple[dict[str, Any], str, str, bool]
 #: Nothing, or a lost owner and its score: the message moves only if that has not been heard of since.
 Fence = tuple[()] | tuple[bytes, bytes]
 
@@ -81,6 +81,11 @@ class QoS(stock.QoS):
             self.bury(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)
 
+    def begin(self, delivery_tag: str) -> None:
+        """The message's task is begun: from now on its owner may be lost by it."""
+        with self.channel.conn_or_acquire() as client:
+            run(client, BEGIN, [self.unacked_key], delivery_tag)
+
     def bury(self, delivery_tag: str) -> None:
         """Move a message to the dead letters, with the header of RabbitMQ's that tells where it died.
 
@@ -89,7 +94,7 @@ class QoS(stock.QoS):
         with self.channel.conn_or_acquire() as client:
             if (found := self._recorded(client, delivery_tag)) is None:
                 return
-            payload, _, queue = found
+            payload, _, queue, _ = found
             dead = self.channel.dead_letter_queue
             if not dead or queue == dead:
                 self._forget(client, delivery_tag)
@@ -112,15 +117,16 @@ class QoS(stock.QoS):
     def restore_lost(self, tag: bytes, client: Any, fence: Fence, give_up: Callable[[Message], bool]) -> None:
         """Put back a message whose owner is lost, to be taken next; one that has been lost too often is given up.
 
-        `give_up` is asked then whether it shall be a dead letter, else it is forgotten. Raises what that raises.
+        What its owner had not begun with is not the reason, and does not count. `give_up` is asked then whether it shall
+        be a dead letter, else it is forgotten. Raises what that raises.
         """
         if (found := self._recorded(client, tag)) is None:
             return
-        payload, _, queue = found
+        payload, _, queue, begun = found
         came = payload["properties"]["delivery_info"]
         losses = came.get(LOSSES)
-        came[LOSSES] = losses = (losses if isinstance(losses, int) else 0) + 1
-        if losses < MOST_LOSSES:
+        came[LOSSES] = losses = (losses if isinstance(losses, int) else 0) + begun
+        if not begun or losses < MOST_LOSSES:
             self._put_back(client, tag, found, NEXT, fence)
             return
         message = self.channel.Message(payload, channel=self.channel)
@@ -164,7 +170,7 @@ class QoS(stock.QoS):
             self._on_collect.cancel()
 
     def _recorded(self, client: Any, tag: str | bytes) -> Record | None:
-        """Message, exchange and routing key of a record; None when it is gone, or was none and is set aside."""
+        """What a record says; None when it is gone, or was none and is set aside."""
         record = client.hget(self.unacked_key, tag)
         if record is None:
             self._forget(client, tag)
@@ -175,10 +181,10 @@ class QoS(stock.QoS):
         except Exception:  # noqa: BLE001 - as for `Message`; and one bad record must not keep others from restoring
             self.set_aside(tag.decode() if isinstance(tag, bytes) else tag, record, client)
             return None
-        return payload, exchange or "", routing_key or ""
+        return payload, exchange or "", routing_key or "", record.endswith(BEGUN.encode())
 
     def _put_back(self, client: Any, tag: str | bytes, found: Record, end: str, fence: Fence = ()) -> None:
-        payload, exchange, routing_key = found
+        payload, exchange, routing_key, _ = found
         if isinstance(payload.get("headers"), dict):
             payload["headers"]["redelivered"] = True
         payload["properties"]["delivery_info"]["redelivered"] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Engine, func, select
 
@@ -18,6 +18,7 @@ from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace, va
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage
 from refnet.domain.dead_messages import DeadMessage, RefusedMessage
+from refnet.domain.errors import RefnetError
 from refnet.domain.jobs import DueJob, JobFate, JobState, Stage, Wave, choose_some
 from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
@@ -218,14 +219,22 @@ class ClusterStore(ClusterNotes):
         """A message that is no dead letter any more once the context has ended without an error; None for no such.
 
         The failure that would keep its task from running is forgotten already before, for the worker may be quick.
+        Raises ConfigurationError where it is not stored yet.
         """
+        forgotten = None
         with writing(self._engine) as connection:
             if (found := dead_messages.get(connection, identity)) is not None:
-                dead_messages.forget_failure(connection, found)
-        with writing(self._engine) as connection:
-            found = dead_messages.get(connection, identity, lock=True)
-            yield found
-            dead_messages.purge(connection, [identity])
+                forgotten = dead_messages.forget_failure(connection, found, self._clock(connection))
+        try:
+            with writing(self._engine) as connection:
+                found = dead_messages.get(connection, identity, lock=True)
+                yield found
+                dead_messages.purge(connection, [identity])
+        except BaseException:
+            if forgotten is not None:
+                with suppress(RefnetError), writing(self._engine) as connection:
+                    dead_messages.remember_failure(connection, forgotten)
+            raise
 
     # Hints
 

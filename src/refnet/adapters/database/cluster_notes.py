@@ -155,6 +155,11 @@ class ClusterNotes(Store):
         with writing(self._engine) as connection:
             turns.give_back(connection, [owner])
 
+    def charge_turn(self, owner: str) -> None:
+        """The turn of this process counts, and is not given back with what else the process holds."""
+        with writing(self._engine) as connection:
+            turns.charge(connection, owner)
+
     def fail_crawls(self, crawl_ids: Sequence[int], reason: str, traceback: str | None = None) -> None:
         """Give up crawls whose vault is seen to, with the reason."""
         with writing(self._engine) as connection:

@@ -11,6 +11,13 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from refnet.adapters.database.schema import celery_taskmeta, dead_messages, jobs
 from refnet.domain.dead_messages import DeadMessage, RefusedMessage
+from refnet.domain.errors import ConfigurationError
+
+#: Seconds from when a failed task became a dead letter for which its result may still be on its way. Later there may be
+#: none because it has expired, or was forgotten by somebody who then could not send the message.
+SETTLING = 60.0
+#: What else says that a task has ended, for good.
+_OVER = ("SUCCESS", "REVOKED")
 
 
 def record(connection: Connection, refused: RefusedMessage, now: float) -> int:
@@ -73,14 +80,30 @@ def get(connection: Connection, identity: int, *, lock: bool = False) -> DeadMes
     return None if row is None else _read(row)
 
 
-def forget_failure(connection: Connection, message: DeadMessage) -> None:
-    """Forget that the message's task failed, so that it may run again."""
-    if message.failed and message.task_id is not None:
-        connection.execute(
-            delete(celery_taskmeta).where(
-                celery_taskmeta.c.task_id == message.task_id, celery_taskmeta.c.status == "FAILURE"
-            )
+def forget_failure(connection: Connection, message: DeadMessage, now: float) -> dict[str, Any] | None:
+    """Forget that the message's task failed, so that it may run again; what was forgotten, if anything.
+
+    Raises ConfigurationError while that is not stored yet: the worker records the dead letter first, and the failure,
+    which it would store after the message was sent again, would keep that from running.
+    """
+    if not message.failed or message.task_id is None:
+        return None
+    its = celery_taskmeta.c.task_id == message.task_id
+    failure = delete(celery_taskmeta).where(its, celery_taskmeta.c.status == "FAILURE").returning(celery_taskmeta)
+    if (gone := connection.execute(failure).one_or_none()) is not None:
+        return dict(gone._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    ended = connection.execute(select(celery_taskmeta.c.status).where(its)).scalar()
+    if ended not in _OVER and message.at <= now < message.at + SETTLING:
+        raise ConfigurationError(
+            "Its worker is only just telling that it failed, or somebody else is sending it again. Try again in a minute"
         )
+    return None
+
+
+def remember_failure(connection: Connection, forgotten: dict[str, Any]) -> None:
+    """Let a failure that was forgotten be known again, unless more is known by now."""
+    insert = insert_sqlite if connection.dialect.name == "sqlite" else insert_postgresql
+    connection.execute(insert(celery_taskmeta).values(**forgotten).on_conflict_do_nothing())
 
 
 def purge(connection: Connection, ids: Sequence[int]) -> list[DeadMessage]:

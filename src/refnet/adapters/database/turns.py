@@ -46,6 +46,11 @@ def give_back(connection: Connection, owners: Sequence[str]) -> None:
     connection.execute(update(crawls).where(crawls.c.owner.in_(owners)).values(losses=crawls.c.losses - 1, owner=None))
 
 
+def charge(connection: Connection, owner: str) -> None:
+    """The turns of this process stay counted, whatever becomes of it: as for a turn of nobody's, none is given back."""
+    connection.execute(update(crawls).where(crawls.c.owner == owner).values(owner=None))
+
+
 def fail(connection: Connection, crawl_ids: Sequence[int], reason: str, traceback: str | None, now: float) -> None:
     """Give up crawls whose vault is seen to, with the reason. One that was extended meanwhile is left alone."""
     _fail(connection, and_(crawls.c.id.in_(crawl_ids), _IN_TURN), reason, traceback, now)

@@ -13,6 +13,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import bootsteps
 from celery.concurrency.prefork import TaskPool
 
+from refnet.adapters.celery_queue.begun import Begun
 from refnet.adapters.celery_queue.envelopes import refused, said
 from refnet.adapters.celery_queue.job_messages import paper_of
 from refnet.adapters.celery_queue.keeper import Keeper
@@ -55,6 +56,7 @@ class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
+        keeper.start()
         consumer.keeper, consumer.pending = keeper, pending
         pending.start(consumer.timer)
         consumer.give_back_forgotten()
@@ -62,7 +64,7 @@ class Keeping(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
             consumer.app.backend.keep_aside(keeper)
 
 
-class Request(metrics.Counted):
+class Request(Begun, metrics.Counted):
     """A task in the main process, where its message is: the one of a task that failed is kept and goes to `dlq`.
 
     Not that of a task whose job the ledger knows better: there the job is the dead letter, or comes again. Celery

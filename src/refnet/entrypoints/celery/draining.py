@@ -35,6 +35,35 @@ TELLING = 1.0
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT")
 
 
+class Beside:
+    """A thread for what may hang, so that nobody has to wait for that longer than some seconds."""
+
+    def __init__(self) -> None:
+        self._todo: queue.SimpleQueue[tuple[Callable[[], object], threading.Event]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="beside", daemon=True).start()
+
+    def within(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something, and wait so long for it at most."""
+        done = threading.Event()
+        self._todo.put((act, done))
+        done.wait(seconds)
+
+    def _run(self) -> None:
+        while True:
+            act, done = self._todo.get()
+            try:
+                act()
+            except RefnetError as error:
+                logger.warning("%s Leases bring the work back.", error)
+            except Exception:
+                # The edge of a thread that must outlive whatever it meets.
+                logger.exception("A fault in refnet itself; the worker ends all the same")
+            finally:
+                done.set()
+
+
 class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     """Ends a worker in one way, whatever signals come and how often.
 
@@ -55,12 +84,20 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
         self._main = os.getpid()
         # To put into this kind of queue is safe in a signal handler, even within itself; to set an event is not.
         self._came: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._ending = threading.Event()
+        self._database, self._log = Beside(), Beside()
         self._children: set[int] = set()
+        #: of these, those that were lost before any was stopped by us: they are charged for that
+        self._lost: set[int] | None = None
 
     def start(self, worker: Any) -> None:
         if not isinstance(worker.pool, TaskPool):
             return
-        threading.Thread(target=self._run, name="draining", daemon=True).start()
+        # All threads that the end takes, now: the system may let nobody start any more when it comes to that.
+        self._database.start()
+        self._log.start()
+        for act, name in ((self._run, "draining"), (self._run_out, "at-last")):
+            threading.Thread(target=act, name=name, daemon=True).start()
         signals.worker_shutdown.connect(self._give_back_the_rest, weak=False)
         platforms.signals.update(dict.fromkeys(_SIGNALS, self._asked))
 
@@ -73,10 +110,7 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     def _run(self) -> None:
         first = self._came.get()
         asked = time.monotonic()
-        # By itself, so that it comes whatever happens to the rest, which asks the database, the broker and the pool.
-        at_last = threading.Timer(AT_LAST, self._end_at_last)
-        at_last.daemon = True
-        at_last.start()
+        self._ending.set()
         self._children = self._processes()
         seconds = float(self._worker.app.conf.worker_soft_shutdown_timeout)
         logger.warning("Asked to end: tasks have %g s, and what is left then is given back.", seconds)
@@ -84,13 +118,19 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
             self._wait(asked + seconds)
         self._stop_tasks()
 
+    def _run_out(self) -> None:
+        """By itself, so that it comes whatever happens to the rest, which asks the database, the broker and the pool."""
+        self._ending.wait()
+        time.sleep(AT_LAST)
+        self._end_at_last()
+
     def _end_at_last(self) -> None:
         def tell() -> None:
             logger.critical("The worker did not come to its end, and is ended. Its messages come again later.")
 
         try:
             self._kill(self._processes())
-            _within(TELLING, tell)  # whoever should read the log may not
+            self._log.within(TELLING, tell)  # whoever should read the log may not
         finally:
             os._exit(platforms.EX_FAILURE)
 
@@ -102,6 +142,7 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                     return
 
     def _stop_tasks(self) -> None:
+        self._lost = set(child.ends.known())
         requests = _active_requests()
         busy = {request.worker_pid for request in requests if request.worker_pid}
         for request in requests:
@@ -145,16 +186,16 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
             logger.error("The database does not answer: it stays untold what became of the last tasks.")
         if self._children:
             gone = {pid for pid in self._children if not process_lives(pid)}
-            self._give_back(gone)
+            lost = set(child.ends.known()) if self._lost is None else self._lost
+            self._give_back(gone - lost)
             for pid in gone:
                 child.kill_group(pid)
         # The interpreter, while it ends, would let one more of them kill the process.
         platforms.signals.ignore(*_SIGNALS)
 
-    @staticmethod
-    def _give_back(pids: set[int]) -> None:
+    def _give_back(self, pids: set[int]) -> None:
         owners = [f"{this_machine()}:{pid}" for pid in sorted(pids)]
-        _within(ANSWERING, lambda: process.cluster().store.give_back(owners))
+        self._database.within(ANSWERING, lambda: process.cluster().store.give_back(owners))
 
 
 def _active_requests() -> tuple[Any, ...]:
@@ -175,17 +216,3 @@ def end_beat_once(**_: object) -> None:
             in_order(number, frame)
 
     platforms.signals.update(dict.fromkeys(_SIGNALS, end))
-
-
-def _within(seconds: float, act: Callable[[], object]) -> None:
-    """Do something with the database, as far as it answers in time."""
-
-    def run() -> None:
-        try:
-            act()
-        except RefnetError as error:
-            logger.warning("%s Leases bring the work back.", error)
-
-    thread = threading.Thread(target=run, name="giving-back", daemon=True)
-    thread.start()
-    thread.join(seconds)
