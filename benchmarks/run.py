@@ -1,6 +1,6 @@
 """Run the measurements, all or those named, and print their tables as Markdown.
 
-    python benchmarks/run.py                     # all, some forty minutes
+    python benchmarks/run.py                     # all, an hour or more
     python benchmarks/run.py startup notes       # these two
     python benchmarks/run.py startup --write     # … and put their tables into docs/explanation/figures.md
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FIGURES = HERE.parent / "docs" / "explanation" / "figures.md"
-MEASUREMENTS = ("startup", "requests", "storage", "memory", "notes", "transport", "results", "cluster")
+MEASUREMENTS = ("startup", "requests", "storage", "memory", "notes", "transport", "results", "cluster", "api_load")
 
 
 def measure(name: str) -> str | None:

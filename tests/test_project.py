@@ -111,6 +111,17 @@ def test_the_lock_files_agree_on_every_version_they_share(root: Path, lock: str)
     assert {"httpx2", "sqlalchemy", "hatchling"} <= mine.keys()
 
 
+def test_every_measurement_has_its_place_among_the_figures(root: Path) -> None:
+    figures = (root / "docs" / "explanation" / "figures.md").read_text(encoding="utf-8")
+    named = re.search(r"^MEASUREMENTS = \((.+)\)$", (root / "benchmarks" / "run.py").read_text(), re.MULTILINE)
+    assert named is not None
+
+    measured = ast.literal_eval(named[1])
+
+    assert [name for name in measured if not (root / "benchmarks" / f"{name}.py").is_file()] == []
+    assert sorted(re.findall(r"^<!-- (\w+): begin -->$", figures, re.MULTILINE)) == sorted(measured)
+
+
 def test_no_file_names_a_registry_or_a_path_of_the_machine_it_was_written_on(root: Path) -> None:
     found = [
         f"{path.relative_to(root)}: {match[0]}"

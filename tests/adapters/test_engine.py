@@ -6,13 +6,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, Text, TypeDecorator, bindparam, select, text
+from sqlalchemy import Engine, Text, TypeDecorator, bindparam, event, select, text
 
-from refnet.adapters.database.engine import database_url, open_engine, reading, shown, sqlite_file, writing
+from refnet.adapters.database.engine import (
+    MOST_CONNECTIONS,
+    asking,
+    database_url,
+    open_engine,
+    reading,
+    shown,
+    sqlite_file,
+    writing,
+)
 from refnet.adapters.database.migrate import open_at_head, upgrade
 from refnet.domain.errors import ConfigurationError, RefnetError, StorageFull, StoreUnavailable
 from tests.adapters.disks import small_disk
@@ -270,6 +279,29 @@ def test_a_connection_cut_by_the_server_is_unavailable_and_the_next_one_works(po
         cut()
     with reading(engine) as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
+    engine.dispose()
+
+
+def test_connections_that_a_busy_time_took_are_kept(postgres_database: str) -> None:
+    engine = open_engine(database_url(postgres_database))
+    opened: list[object] = []
+    event.listen(engine, "connect", lambda connection, _: opened.append(connection))
+    for _ in range(2):
+        with ExitStack() as busy:
+            for _ in range(MOST_CONNECTIONS):
+                busy.enter_context(reading(engine))
+
+    engine.dispose()
+    assert len(opened) == MOST_CONNECTIONS
+
+
+def test_a_question_of_one_statement_begins_no_transaction_on_a_server(postgres_database: str) -> None:
+    engine = open_engine(database_url(postgres_database))
+    with asking(engine) as connection:
+        connection.execute(text("SELECT 1"))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert driver.info.transaction_status.name == "IDLE"
     engine.dispose()
 
 

@@ -18,13 +18,16 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
+#: Connections that a process has to a server at the most. Those that a busy time took are kept: opening one costs as
+#: much as ten questions.
+MOST_CONNECTIONS = 15
 #: Seconds for telling a server that nobody waits for a statement any more.
 CANCEL_SECONDS = 1.0
 #: The server, too, gives up a client that vanished (as above; its own default is two hours) or that was stopped
 #: in the middle of a transaction: with the session go its locks, for which all others may be waiting.
 _SESSION = (
     "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000 "
-    "-c idle_in_transaction_session_timeout=30s"
+    "-c idle_in_transaction_session_timeout=15s"
 )
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
 REFUSED = re.compile(
@@ -82,6 +85,8 @@ def open_engine(url: URL) -> Engine:
             engine = create_engine(
                 url,
                 pool_pre_ping=True,
+                pool_size=MOST_CONNECTIONS,
+                max_overflow=0,
                 connect_args={
                     "connect_timeout": 10,
                     "keepalives": 1,
@@ -151,6 +156,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads, on one snapshot. Errors are translated."""
     with translated(engine), engine.connect() as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """For a single statement that only reads: on a server it is a transaction by itself, and takes one way there and
+    back instead of three. Errors are translated.
+    """
+    if sqlite_file(engine.url) is not None:
+        with reading(engine) as connection:
+            yield connection
+        return
+    with translated(engine), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
