@@ -124,6 +124,8 @@ class CrawlStore(JobStore, Protocol):
         refresh_days: float | None = None,
         *,
         claim: Scope | None = None,
+        vault: str | None = None,
+        lang: str | None = None,
     ) -> int: ...
 
     def advance(self, crawl_id: int, limits: Limits) -> bool: ...

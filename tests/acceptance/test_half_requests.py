@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 
 from tests.acceptance.command import Refnet
 from tests.acceptance.serving import serving
@@ -16,6 +17,7 @@ from tests.acceptance.serving import serving
 HALF = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
+@pytest.mark.slow
 def test_hundreds_of_half_requests_are_hung_up_on_and_leave_room_for_whole_ones(refnet: Refnet) -> None:
     with _few_files():
         server = serving(refnet)
@@ -39,6 +41,23 @@ def test_hundreds_of_half_requests_are_hung_up_on_and_leave_room_for_whole_ones(
     assert ended.code == 0
     assert "Too many open files" not in ended.err
     assert len(ended.err) < 10_000
+
+
+def test_half_requests_of_one_address_leave_room_for_others_at_once(refnet: Refnet) -> None:
+    with _few_files():
+        server = serving(refnet)
+    place = urlsplit(server.url)
+    with ExitStack() as held:
+        for _ in range(150):
+            client = held.enter_context(socket.socket())
+            client.bind(("127.0.0.2", 0))
+            client.settimeout(5.0)
+            client.connect((place.hostname, place.port))
+            _says(client)
+
+        assert all(_is_ready(server.url) for _ in range(5))
+
+    assert server.running.interrupt().code == 0
 
 
 @contextmanager

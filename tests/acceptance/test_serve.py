@@ -18,6 +18,8 @@ from tests.acceptance.command import Refnet, _ticks, tree
 from tests.acceptance.conftest import Serve, User
 from tests.acceptance.serving import Server, ask, events, serving, to_its_end
 
+pytestmark = pytest.mark.slow
+
 
 def engine_of(server: Server) -> int:
     """The process that does the crawls."""
@@ -82,6 +84,35 @@ def test_a_map_beside_it_whose_seeds_name_nothing_changes_nothing(refnet: Refnet
 
     assert ended.code == 2
     assert "No seed names a paper" in ended.error
+
+
+def test_a_map_that_was_killed_is_taken_up_by_the_server_and_written_where_it_should_be(
+    serve: Serve, stand_in: StandIn, user: User
+) -> None:
+    slow = serve(rps=5)
+    refnet = user(slow, SEMANTIC_SCHOLAR_RPS="5", REFNET_BATCH_IDS="3")
+    words = ("map", SEED, "--depth", "2", "--limit", "40", "--vault", "mine")
+    running = refnet.start(*words)
+    assert running.until(lambda: len(slow.log) >= 3)
+    running.kill()
+
+    server = serving(refnet)
+    with server.client() as client:
+        (left,) = client.get("/api/v1/crawls").json()["items"]
+        assert server.running.until(lambda: client.get("/api/v1/crawls/1").json()["state"] == "finished")
+    drained(server)
+
+    assert left["state"] in ("queued", "running")
+    mapped = user(stand_in, "another")
+    mapped.done(*words)
+    assert tree(refnet.folder / "mine") == tree(mapped.folder / "mine")
+
+
+def test_one_that_is_asked_to_end_before_it_listens_ends_well(refnet: Refnet) -> None:
+    running = refnet.start("serve", "--port", "0")
+    assert running.until(lambda: refnet.database.with_name("refnet.db.lock").exists())
+
+    assert running.interrupt(signal.SIGTERM).code == 0
 
 
 def test_short_writes_go_on_beside_it(refnet: Refnet) -> None:

@@ -82,7 +82,7 @@ def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "older" / "migrations"
-    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*", "0004*"))
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*", "0004*", "0005*"))
     with monkeypatch.context() as older:
         older.setattr(migrate, "_FOLDER", folder)
         older.setattr(migrate, "HEAD", "0002")
@@ -97,6 +97,25 @@ def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
     assert [store.with_external_id(one) for one in ("DOI:10.1/Ab", "ARXIV:1706.03762")] == ["a", "a"]
     with reading(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM paper_identifiers")).scalar_one() == 2
+
+
+def test_titles_of_an_older_refnet_are_searched_whatever_their_case(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "older" / "migrations"
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0005*"))
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "_FOLDER", folder)
+        older.setattr(migrate, "HEAD", "0004")
+        upgrade(engine)
+    with writing(engine) as connection:
+        added = text(
+            "INSERT INTO papers (paper_id, title, authors, external_ids, fetched_at) VALUES (:id, :title, '[]', '{}', 1)"
+        )
+        connection.execute(added, [{"id": "a", "title": "Überblick"}, {"id": "b", "title": None}])
+    upgrade(engine)
+
+    assert [paper.paper_id for paper in Store(engine).paper_page("ÜBERBLICK", None, "", 10)] == ["a"]
 
 
 def test_a_database_at_the_present_schema_is_left_alone(engine: Engine) -> None:

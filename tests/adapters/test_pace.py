@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
 from refnet.adapters.database.pace import LONGEST, LONGEST_ASKED, MARGIN, SLACK, WIDEST, DatabasePace
-from refnet.domain.errors import RateLimited, SourceUnavailable, TransientError
+from refnet.domain.errors import Cancelled, KeyRefused, RateLimited, SourceUnavailable, TransientError
 
 DOWN = SourceUnavailable("502")
 LIMITED = RateLimited("429")
@@ -324,3 +324,51 @@ def test_start_waits_for_its_turn_and_tells_how_long(engine: Engine) -> None:
     pace.start()
     assert told[0] == pytest.approx(MARGIN / 100)
     assert max(told[1:]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_refusal_holds_for_the_key_that_was_refused_and_not_for_another(engine: Engine, clock: Clock) -> None:
+    def with_key(key: str | None) -> DatabasePace:
+        return DatabasePace(engine, "h", 1.0, key=key, clock=clock)
+
+    wait_for(with_key("bad"), clock)
+    with_key("bad").failed(KeyRefused("403", retry_after=600.0))
+
+    assert with_key("bad").paused() == pytest.approx(600.0)
+    assert with_key("bad").reserve() == pytest.approx(600.0), "after a restart, too"
+    for key in ("mended", None):
+        assert with_key(key).paused() <= MARGIN
+        assert wait_for(with_key(key), clock) <= 2 * MARGIN
+
+
+def test_what_the_host_asked_of_all_holds_for_every_key(engine: Engine, clock: Clock) -> None:
+    wait_for(DatabasePace(engine, "h", 1.0, key="bad", clock=clock), clock)
+    DatabasePace(engine, "h", 1.0, key="bad", clock=clock).failed(RateLimited("429", retry_after=600.0))
+
+    assert DatabasePace(engine, "h", 1.0, key="mended", clock=clock).reserve() == pytest.approx(600.0)
+
+
+def test_of_a_refused_key_the_database_holds_too_little_to_find_it(engine: Engine, clock: Clock) -> None:
+    pace = DatabasePace(engine, "h", 1.0, key="the-secret-key", clock=clock)
+    wait_for(pace, clock)
+    pace.failed(KeyRefused("403", retry_after=600.0))
+
+    with engine.connect() as connection:
+        (kept,) = connection.execute(text("SELECT refused_key FROM pace")).scalars()
+    assert len(kept) == 8
+    assert kept not in "the-secret-key"
+
+
+def test_a_wait_is_looked_at_every_second_and_ends_with_what_is_found(engine: Engine) -> None:
+    looks: list[int] = []
+
+    def check() -> None:
+        looks.append(1)
+        raise Cancelled("nobody wants it any more")
+
+    pace = DatabasePace(engine, "h", 100.0, check=check)
+    pace.start()
+    pace.failed(RateLimited("429", retry_after=3.0))
+
+    with pytest.raises(Cancelled):
+        pace.start()
+    assert looks == [1]

@@ -326,16 +326,62 @@ def test_a_dead_letter_belongs_to_the_latest_crawl_that_was_not_cancelled(store:
     assert store.crawl_of_job(letter.id) is None
 
 
-def test_a_crawl_that_an_interrupted_process_left_shows_as_stopped_until_it_is_asked_for_again(
+def test_a_crawl_that_an_interrupted_process_left_is_not_over_and_is_taken_up_by_who_serves(
     store: ClusterStore,
 ) -> None:
-    left = open_crawl(store, "s")
-    assert state(store, left) is CrawlState.CANCELLED
-
-    store.ask_again(left)
-    assert state(store, left) is CrawlState.QUEUED
-    store.next_request()
+    left = store.open_crawl(KEY, Direction.BOTH, 2, 300, S, 30.0, vault="/my/vault", lang="ja")
     assert state(store, left) is CrawlState.RUNNING
+
+    assert store.take_up_left() == [left]
+    assert state(store, left) is CrawlState.QUEUED
+    assert store.take_up_left() == [], "once is enough"
+    request = store.next_request()
+
+    assert state(store, left) is CrawlState.RUNNING
+    assert request is not None
+    wish = request.wish
+    assert (wish.depth, wish.limit, wish.vault, wish.lang) == (2, 300, "/my/vault", "ja")
+
+
+def test_a_crawl_that_was_extended_by_a_command_is_taken_up_with_its_vault(store: ClusterStore) -> None:
+    identity = store.add_request(replace(WISH, vault="/old"))
+    store.next_request()
+    store.begin_request(identity, KEY, S, [])
+    store.end_request(identity, "report")
+    store.open_crawl(KEY, Direction.BOTH, 2, 300, S, vault="/new", lang="en")
+
+    store.take_up_left()
+
+    request = store.next_request()
+    assert request is not None
+    assert (request.id, request.wish.vault) == (identity, "/new")
+
+
+def test_nothing_is_taken_up_that_is_over_or_that_somebody_is_at(store: ClusterStore) -> None:
+    cancelled = open_crawl(store, "a")
+    store.cancel_crawl(cancelled)
+    failed = open_crawl(store, "b")
+    store.ask_again(failed)
+    store.next_request()
+    store.fail_request(failed, "The vault cannot be written.")
+    of_workers = to_the_notes(store, "c")
+
+    assert store.take_up_left() == []
+    assert state(store, cancelled) is CrawlState.CANCELLED
+    assert state(store, failed) is CrawlState.FAILED
+    assert state(store, of_workers) is CrawlState.RUNNING
+
+
+def test_how_far_one_is_cannot_be_told_once_it_is_cancelled(store: ClusterStore) -> None:
+    identity = store.add_request(WISH)
+    store.next_request()
+    assert store.tell_progress(identity, {"found": 1})
+    assert store.is_wanted(identity)
+
+    store.cancel_crawl(identity)
+
+    assert not store.tell_progress(identity, {"found": 2})
+    assert not store.is_wanted(identity)
 
 
 def test_dead_letters_are_found_page_by_page_with_the_crawl_that_wants_them(store: ClusterStore) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import Engine, select
+import random
+from contextlib import suppress
 
-from refnet.adapters.database.engine import reading
-from refnet.adapters.database.schema import web_sessions
+import pytest
+from sqlalchemy import Engine, insert, select
+
+from refnet.adapters.database.engine import asking, reading, writing
+from refnet.adapters.database.schema import papers, web_sessions
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
 from refnet.domain.notes import Summary
@@ -55,6 +58,18 @@ def test_a_paper_is_found_with_its_summary(collected: Store) -> None:
     assert collected.stored_paper("stub") is None
 
 
+def test_a_question_of_one_statement_leaves_a_connection_whose_transactions_can_fail_as_a_whole(engine: Engine) -> None:
+    with asking(engine) as connection:
+        connection.execute(select(papers.c.paper_id))
+
+    with suppress(ZeroDivisionError), writing(engine) as connection:
+        connection.execute(insert(papers).values(paper_id="a"))
+        raise ZeroDivisionError
+
+    with asking(engine) as connection:
+        assert connection.execute(select(papers.c.paper_id)).all() == []
+
+
 def test_a_session_is_its_keys_until_it_ends_or_the_key_is_revoked(store: Store, clock: Clock, engine: Engine) -> None:
     key, _ = store.make_key(Scope.WRITE, "laptop")
     first, second, third = (store.open_session(key.id, 100) for _ in range(3))
@@ -71,3 +86,30 @@ def test_a_session_is_its_keys_until_it_ends_or_the_key_is_revoked(store: Store,
     session = store.open_session(other.id, 100)
     clock.move(101)
     assert store.key_of_session(session) is None
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("École d'été", "ÉCOLE D'ÉTÉ"),
+        ("STRASSE und Straße", "straße UND strasse"),
+        ("深層学習のサーベイ", "学習"),
+        ("ﾃﾞｨｰﾌﾟﾗｰﾆﾝｸﾞ", "ディープ"),
+        ("Ｆｕｌｌ width", "full WIDTH"),
+        ("E\u0301tude", "étude"),
+        ("100 % of_it", "% OF_"),
+    ],
+)
+def test_words_are_found_whatever_their_case_and_width(store: Store, title: str, words: str) -> None:
+    found = {"p": answer("p", title=title), "q": answer("q", title="something else")}
+    store.record_seeds(found, Ask.DETAILS, LIMITS)
+
+    assert [paper.title for paper in store.paper_page(words, None, "", 10)] == [title]
+
+
+def test_a_title_of_any_length_is_kept_and_found_by_its_beginning(store: Store) -> None:
+    letters = random.Random(1)
+    title = "Needle " + "".join(chr(letters.randrange(0x4E00, 0x9FA0)) for _ in range(1_900))
+    store.record_seeds({"p": answer("p", title=title)}, Ask.DETAILS, LIMITS)
+
+    assert [paper.title for paper in store.paper_page("needle", None, "", 10)] == [title]

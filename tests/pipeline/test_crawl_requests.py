@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from sqlalchemy import Engine
@@ -10,7 +10,14 @@ from sqlalchemy import Engine
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlState
-from refnet.domain.errors import CredentialsRejected, HeldElsewhere, OutageTooLong, RateLimited, SourceUnavailable
+from refnet.domain.errors import (
+    Cancelled,
+    CredentialsRejected,
+    HeldElsewhere,
+    OutageTooLong,
+    RateLimited,
+    SourceUnavailable,
+)
 from refnet.domain.identifiers import parse_seed
 from refnet.domain.jobs import Stage
 from refnet.domain.papers import Answer, ListName, Page
@@ -195,6 +202,22 @@ def test_a_long_wait_is_told_at_once_whatever_was_told_before(store: ClusterStor
     assert told() == {"phase": "seeds", "found": 1}
     progress.waiting(600.0, "another try")
     assert told() == {"phase": "waiting", "waiting": "another try"}
+
+
+def test_whoever_tells_is_told_once_that_it_was_cancelled(store: ClusterStore) -> None:
+    identity = store.add_request(Wish([parse_seed("arXiv:1706.03762")]))
+    progress = ToldProgress(store, print, lambda: 5.0)
+    tells: list[Callable[[], None]] = [
+        lambda: progress.show("seeds"),
+        lambda: progress.waiting(60.0, "a wait"),
+        progress.check,
+    ]
+    for tell in tells:
+        progress.about(identity)
+        store.cancel_crawl(identity)
+        with pytest.raises(Cancelled):
+            tell()
+        tell()  # its notes are written in peace
 
 
 def test_a_request_that_fails_of_itself_is_asked_in_another_way_not_put_off(

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.counts import RequestCounts
 from refnet.adapters.database.engine import database_url, open_engine, shown, sqlite_file
-from refnet.adapters.database.lock import one_at_work, one_on_server, try_on_server
+from refnet.adapters.database.lock import one_at_work, one_on_server, shared_on_server, try_on_server
 from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
@@ -97,6 +97,11 @@ class Application:
         """Whether workers do the work."""
         return self.settings.broker_url is not None
 
+    def take_up_left(self) -> None:
+        """Hand to the workers what a process that worked alone was interrupted at; nothing while one works alone."""
+        with suppress(Busy), shared_on_server(self.engine):
+            self.store.take_up_left()
+
     @contextmanager
     def cluster(self) -> Iterator[Cluster]:
         """The same as a cluster, whose connections to the broker are closed at the end."""
@@ -125,14 +130,17 @@ class Application:
             counted=RequestCounts(self.engine, SemanticScholar.name).answered,
         )
 
-    def pace(self, progress: Progress) -> Pace:
+    def pace(self, progress: Progress, check: Callable[[], None] | None = None) -> Pace:
+        """`check` is called every second of a wait, and may end it."""
         told = ToldPace(progress, self.settings)
         told.inner = DatabasePace(
             self.engine,
             urlsplit(self.settings.source_url).netloc.rpartition("@")[2],
             self.settings.requests_per_second,
             adaptive=self.settings.key is None,
+            key=self.settings.key,
             waiting=told.waiting,
+            check=check,
         )
         return told
 
@@ -165,7 +173,7 @@ class Application:
         from refnet.bootstrap.reports import report_text
 
         progress = ToldProgress(self.store, say)
-        with self.mapper(progress, unending=True) as mapper:
+        with self.mapper(progress, unending=True, check=progress.check) as mapper:
             yield RequestRunner(
                 self.store,
                 mapper,
@@ -176,11 +184,15 @@ class Application:
             )
 
     @contextmanager
-    def mapper(self, progress: Progress, *, unending: bool = False) -> Iterator[Mapper]:
-        """The main job on Semantic Scholar, whose connection is closed at the end. `unending` never gives up."""
+    def mapper(
+        self, progress: Progress, *, unending: bool = False, check: Callable[[], None] | None = None
+    ) -> Iterator[Mapper]:
+        """The main job on Semantic Scholar, whose connection is closed at the end. `unending` never gives up; `check` is
+        called every second of a wait, and may end the job.
+        """
         settings = self.settings
         # One pace for both: why the next request waits is known to the one that was told of the failure.
-        pace = self.pace(progress)
+        pace = self.pace(progress, check)
         with closing(self.source(progress, pace)) as source:
             patience = Patience(settings.outage_seconds, settings.no_network_seconds)
             yield Mapper(
@@ -192,7 +204,12 @@ class Application:
                 progress=progress,
                 owner=f"{socket.gethostname()}:{os.getpid()}",
                 backoff=1.0 / settings.requests_per_second,
+                check=check or _never,
             )
+
+
+def _never() -> None:
+    """A check that ends nothing."""
 
 
 #: What one process at a time can do on a PostgreSQL server.

@@ -141,6 +141,7 @@ class Cluster:
             settings.requests_per_second,
             adaptive=settings.key is None,
             longest=LONGEST_WAIT,
+            key=settings.key,
         )
         source = SemanticScholar(
             settings.source_url,

@@ -3,6 +3,7 @@
 RefnetError
 ├── TransientError            worth another try
 │   ├── RateLimited           the source asked for fewer requests
+│   │   └── KeyRefused        it refused the key, and is left alone by those who have the same
 │   ├── SourceUnavailable     no answer, or none that can be used
 │   ├── StoreUnavailable      the database is away or busy
 │   ├── BrokerUnavailable     the broker is away or full
@@ -20,6 +21,7 @@ RefnetError
 │   │   └── NothingMatched    none of the identifiers asked for is known
 ├── CredentialsRejected       stops the source, not the job
 ├── LeaseLost                 somebody else owns the job now; drop the result
+├── Cancelled                 whoever asked for a crawl stopped it
 ├── Stopped                   work ends midway, is kept and resumes
 │   ├── StorageFull
 │   └── OutageTooLong
@@ -49,6 +51,10 @@ class TransientError(RefnetError):
 
 class RateLimited(TransientError):
     """The source asked for fewer requests (429)."""
+
+
+class KeyRefused(RateLimited):
+    """The source refused the key, and is left alone for a while by those who have the same."""
 
 
 class SourceUnavailable(TransientError):
@@ -134,6 +140,10 @@ class CredentialsRejected(RefnetError):
 
 class LeaseLost(RefnetError):
     """Somebody else owns the job now; the result must be dropped."""
+
+
+class Cancelled(RefnetError):
+    """Whoever asked for a crawl stopped it."""
 
 
 class Stopped(RefnetError):

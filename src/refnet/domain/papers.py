@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -37,6 +38,16 @@ class ListState(StrEnum):
     NEWEST = "newest"
     #: the publisher hides it
     WITHHELD = "withheld"
+
+
+#: Bytes of a folded title at the most: no index of PostgreSQL takes much longer ones.
+LONGEST_FOLDED = 2_000
+
+
+def folded(text: str) -> str:
+    """A title, or words of it, as they are searched: whatever their case, and the width of their letters."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return plain.encode(errors="ignore")[:LONGEST_FOLDED].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True)

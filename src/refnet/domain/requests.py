@@ -66,7 +66,7 @@ class CrawlView:
     """A crawl as the API shows it, from the wish on.
 
     `crawl_id` is the crawl that it has become: another one where the same seeds were asked for before; None while it is
-    none. `created_at` is seconds since the epoch.
+    none. `created_at` is seconds since the epoch, and so is `changed_at`: since then it is in its state.
     """
 
     id: int
@@ -77,6 +77,7 @@ class CrawlView:
     depth: int
     limit: int
     created_at: float
+    changed_at: float = 0.0
     reason: str | None = None
     unresolved: Sequence[Unresolved] = ()
     inputs: Sequence[str] = ()

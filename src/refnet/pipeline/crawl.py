@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from refnet.domain.crawl import Limits
 from refnet.domain.packing import Load, pack
 from refnet.pipeline.runner import Runner
 from refnet.ports import CrawlStore, PaperSource, Progress
 
+#: Seconds after which a wait looks whether it is still worth while.
+CHECK_EVERY = 1.0
 
-def run_crawl(crawl_id: int, store: CrawlStore, source: PaperSource, runner: Runner, progress: Progress) -> None:
+
+def run_crawl(
+    crawl_id: int,
+    store: CrawlStore,
+    source: PaperSource,
+    runner: Runner,
+    progress: Progress,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Work until nothing is left to do. Requests go one after another, so that a killed process has lost one at the
-    most.
+    most. What `check` raises, which is called while it waits, ends it.
 
     Raises what ends a run early: OutageTooLong, StorageFull, CredentialsRejected, ConfigurationError.
     """
@@ -23,7 +34,10 @@ def run_crawl(crawl_id: int, store: CrawlStore, source: PaperSource, runner: Run
         due = store.next_due(crawl_id)
         if due is not None:
             progress.waiting(due, "a paper that failed is tried again")
-            threading.Event().wait(due)
+            while due > 0:
+                threading.Event().wait(min(due, CHECK_EVERY))
+                due -= CHECK_EVERY
+                check()
         elif not store.advance(crawl_id, source.limits):
             break
     _show(crawl_id, store, source, progress)

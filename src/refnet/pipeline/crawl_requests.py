@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
+from refnet.domain.about import about
 from refnet.domain.crawl import Limits, wanted
 from refnet.domain.crawls import CrawlSeed, crawl_key
-from refnet.domain.errors import ConfigurationError, LeaseLost, RefnetError, Stopped, TransientError
+from refnet.domain.errors import Cancelled, ConfigurationError, LeaseLost, RefnetError, Stopped, TransientError
 from refnet.domain.requests import CrawlRequest, Found, Wish
 from refnet.domain.seeds import Seed, Unresolved
-from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest, none_found
+from refnet.pipeline.map_papers import Done, Mapper, MapReport, MapRequest, none_found
 from refnet.pipeline.patience import Patience
 from refnet.pipeline.seeds import SeedResolver, each_once
 from refnet.ports import CrawlStore, PaperSource, Progress, Vault
@@ -39,13 +40,16 @@ class RequestStore(Protocol):
 
     def fail_request(self, identity: int, reason: str, unresolved: Sequence[Unresolved] = ()) -> None: ...
 
-    def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> None: ...
+    def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> bool: ...
+
+    def is_wanted(self, identity: int) -> bool: ...
 
 
 class ToldProgress:
     """Progress that others read in the database, no more often than every second. Implements the port `Progress`.
 
-    A wait of a second or more is told at once: nothing is told until it is over.
+    A wait of a second or more is told at once: nothing is told until it is over. Where the request was cancelled
+    meanwhile, whoever tells is told so, once: Cancelled. What is left to do then, the notes, is done in peace.
     """
 
     def __init__(
@@ -75,7 +79,17 @@ class ToldProgress:
     def _tell(self, progress: Mapping[str, Any]) -> None:
         if self._request is not None and self._clock() >= self._next:
             self._next = self._clock() + TELL_EVERY
-            self._store.tell_progress(self._request, progress)
+            if not self._store.tell_progress(self._request, progress):
+                self._cancelled()
+
+    def check(self) -> None:
+        """To be called every now and then while nothing is to be told. Raises Cancelled."""
+        if self._request is not None and not self._store.is_wanted(self._request):
+            self._cancelled()
+
+    def _cancelled(self) -> NoReturn:
+        identity, self._request = self._request, None
+        raise Cancelled(f"Crawl {identity} was cancelled.")
 
 
 @dataclass(slots=True)
@@ -103,9 +117,12 @@ class RequestRunner:
             return False
         self.progress.about(request.id)
         try:
-            self._do(request)
+            with about(crawl=request.id):
+                self._do(request)
         except (Stopped, TransientError):
             raise
+        except Cancelled as cancelled:
+            self.progress.say(str(cancelled))
         except RefnetError as error:
             self.store.fail_request(request.id, str(error))
         except Exception as error:
@@ -127,8 +144,18 @@ class RequestRunner:
         key = crawl_key((seed.paper_id for seed in resolution.seeds), asked.direction)
         crawl_id = self.store.begin_request(request.id, key, resolution.seeds, resolution.unresolved)
         if crawl_id is not None:
-            report = self.mapper.complete(crawl_id, asked, vault)
-            self.store.end_request(request.id, self.written(report))
+            done = self.mapper.finish(crawl_id, asked, vault)
+            self.store.end_request(request.id, self._told(request.id, crawl_id, done))
+
+    def _told(self, identity: int, crawl_id: int, done: Done) -> str:
+        try:
+            return self.written(self.mapper.report(crawl_id, *done))
+        except RefnetError:
+            raise
+        except Exception:
+            # The crawl itself is finished, and nobody is to take it for failed.
+            self.store.end_request(identity)
+            raise
 
 
 def _map_request(wish: Wish, note_names: str) -> MapRequest:

@@ -37,8 +37,8 @@ class ServerFollower:
     def map(self, wish: Wish) -> str:
         """The report, as the server wrote it.
 
-        Raises ConfigurationError where it could not be done, Stopped where it was cancelled, OutageTooLong where the
-        server is gone.
+        Raises ConfigurationError where it could not be done, Stopped where it was cancelled or came to no report,
+        OutageTooLong where the server is gone.
         """
         identity = self.store.add_request(wish)
         self.progress.say(f"The server at work on this database does it, as crawl {identity}.")
@@ -61,6 +61,11 @@ class ServerFollower:
                 raise ConfigurationError(request.reason or "The server could not do it.")
             if request.report is not None:
                 return request.report
+            if request.state is RequestState.STARTED:
+                raise Stopped(
+                    f"Crawl {identity} is finished, but a fault in refnet itself kept the server from telling what came of "
+                    "it; its log says more. See: refnet status"
+                )
             self._show(request)
             if self.clock() >= next_look:
                 next_look = self.clock() + ALIVE_EVERY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from refnet.domain.crawl import best_first, wanted
 from refnet.domain.crawls import Incomplete, crawl_key
-from refnet.domain.errors import ConfigurationError, RefnetError
+from refnet.domain.errors import Cancelled, ConfigurationError, RefnetError
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.papers import Direction
 from refnet.domain.seeds import Seed, Unresolved
@@ -30,6 +30,10 @@ class MapStore(CrawlStore, NoteStore, SummaryStore, Protocol):
         """Ids of the collected papers of a crawl, sorted."""
 
     def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None: ...
+
+
+#: How many summaries there are, what became of the vault, and how many requests each source was sent.
+Done = tuple[int, VaultReport, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ class Estimate:
 class Mapper:
     """The main job with what it needs.
 
-    `owner` names this process, `backoff` is the unit of waits for a single failing paper.
+    `owner` names this process, `backoff` is the unit of waits for a single failing paper. `check` is called every
+    second while it waits, and raises Cancelled where nobody wants the crawl any more.
     """
 
     store: MapStore
@@ -98,6 +103,7 @@ class Mapper:
     progress: Progress
     owner: str
     backoff: float = 1.0
+    check: Callable[[], None] = lambda: None
     _resolution: Resolution = field(default_factory=Resolution)
 
     def map(self, request: MapRequest, vault: Vault) -> MapReport:
@@ -114,11 +120,20 @@ class Mapper:
             request.limit,
             resolution.seeds,
             request.refresh_days,
+            vault=str(vault.path),
+            lang=request.lang,
         )
         return self.complete(crawl_id, request, vault)
 
     def complete(self, crawl_id: int, request: MapRequest, vault: Vault) -> MapReport:
-        """Do what is left of a crawl whose seeds this object has resolved, and write the vault."""
+        """Do what is left of a crawl whose seeds this object has resolved, write the vault, and tell what was done.
+
+        A bug in the telling is raised on, and the crawl is as finished as it was.
+        """
+        return self.report(crawl_id, *self.finish(crawl_id, request, vault))
+
+    def finish(self, crawl_id: int, request: MapRequest, vault: Vault) -> Done:
+        """Do what is left of a crawl, and write the vault; what `report` is to be told of that, besides the crawl."""
         try:
             return self._map(crawl_id, request, vault)
         except RefnetError:
@@ -128,10 +143,12 @@ class Mapper:
                 self.store.fail_crawl(crawl_id, str(bug(error)), trace_of(error))
             raise
 
-    def _map(self, crawl_id: int, request: MapRequest, vault: Vault) -> MapReport:
+    def _map(self, crawl_id: int, request: MapRequest, vault: Vault) -> Done:
         runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
         try:
-            run_crawl(crawl_id, self.store, self.source, runner, self.progress)
+            run_crawl(crawl_id, self.store, self.source, runner, self.progress, self.check)
+        except Cancelled:
+            pass  # what is collected stays, and gets its notes
         except BaseException:
             # Names depend on all papers of a crawl, so a stopped one's notes have to wait.
             self.progress.say(
@@ -145,7 +162,7 @@ class Mapper:
         notes = write_vault(
             self.store, vault, lang=request.lang, style=request.note_names, progress=self._note_progress
         )
-        return self.report(crawl_id, summaries, notes, {self.source.name: self.source.requests})
+        return summaries, notes, {self.source.name: self.source.requests}
 
     def estimate(self, request: MapRequest) -> Estimate:
         """What `map` would take, after resolving the seeds; nothing is crawled."""

@@ -11,8 +11,8 @@ from refnet.domain.errors import (
     ConfigurationError,
     CredentialsRejected,
     HeldElsewhere,
+    KeyRefused,
     OutageTooLong,
-    RateLimited,
     SourceUnavailable,
     TransientError,
 )
@@ -91,7 +91,7 @@ class Unending(Patience):
             if self._refusals == 2:
                 every = REFUSED / 60
                 logger.warning("%s It is asked again every %.0f min; another key needs a restart.", error, every)
-            self._pace.failed(RateLimited(str(error), retry_after=REFUSED))
+            self._pace.failed(KeyRefused(str(error), retry_after=REFUSED))
 
 
 class ForATask(Unending):

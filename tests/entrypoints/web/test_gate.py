@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from refnet.demo.bundled import SEED
 from refnet.domain.permissions import Scope
 from refnet.entrypoints.web import gate
-from refnet.entrypoints.web.gate import MOST_BODY
+from refnet.entrypoints.web.gate import MOST_BODY, MOST_FAILURES
 from tests.entrypoints.web.conftest import Api
 
 JSON = {"Content-Type": "application/json"}
@@ -38,8 +38,9 @@ def test_every_answer_is_confined_and_kept_by_nobody(client: TestClient) -> None
         assert "server" not in headers
 
 
-def test_a_body_that_says_that_it_is_too_large_is_not_read(client: TestClient, api: Api) -> None:
-    answer = client.post("/api/v1/crawls", content=b"x" * (MOST_BODY + 1), headers=JSON)
+@pytest.mark.parametrize("size", [MOST_BODY + 1, 10_000_000])
+def test_a_body_that_says_that_it_is_too_large_is_not_read(client: TestClient, api: Api, size: int) -> None:
+    answer = client.post("/api/v1/crawls", content=b"x" * size, headers=JSON)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -199,6 +200,34 @@ def test_who_asks_too_fast_has_to_wait_and_others_have_not(open_api: Callable[..
     assert refused, "the key counts, not the address"
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert api.client(second).get("/api/v1/jobs").status_code == 200
+
+
+def test_behind_a_trusted_proxy_each_client_has_its_own_share_of_bad_keys(open_api: Callable[..., Api]) -> None:
+    api = open_api(loopback=False, REFNET_TRUSTED_PROXIES="172.16.0.0/12, 10.1.0.1")
+    api.key(Scope.READ)
+    proxy = api.client("wrong", address="172.18.0.5")
+
+    def ask(client: TestClient, said: str) -> int:
+        return client.get("/api/v1/jobs", headers={"X-Forwarded-For": said}).status_code
+
+    bad = [ask(proxy, "203.0.113.9") for _ in range(MOST_FAILURES + 1)]
+    assert (bad[0], bad[-1]) == (401, 429)
+    assert ask(proxy, "203.0.113.10") == 401, "another client has a share of its own"
+    assert ask(proxy, "198.51.100.1, 203.0.113.9") == 429, "what a client says of itself has no effect"
+    assert ask(proxy, "203.0.113.9, 10.1.0.1") == 429, "another trusted proxy stood before it"
+    assert ask(proxy, "no address") == 401, "then it is the proxy's own"
+
+
+def test_nobody_else_is_believed_who_says_for_whom_it_asks(open_api: Callable[..., Api]) -> None:
+    api = open_api(loopback=False, REFNET_TRUSTED_PROXIES="172.16.0.0/12")
+    api.key(Scope.READ)
+    client = api.client("wrong", address="203.0.113.9")
+    answers = [
+        client.get("/api/v1/jobs", headers={"X-Forwarded-For": f"198.51.100.{number}"}).status_code
+        for number in range(MOST_FAILURES + 1)
+    ]
+
+    assert answers[-1] == 429
 
 
 def test_a_fault_in_refnet_itself_is_told_to_the_log_alone(

@@ -147,3 +147,34 @@ def test_no_page_of_another_site_signs_a_browser_in(api: Api) -> None:
 def test_only_a_form_is_taken(api: Api) -> None:
     assert api.client().post("/login", json={"key": "x"}).status_code == 415
     assert BASE.startswith("http://127.")
+
+
+def test_a_browser_that_is_refused_gets_the_page_again_and_a_script_a_problem(api: Api) -> None:
+    api.key(Scope.READ)
+    pages = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    client = api.client()
+    answers = [client.post("/login", data={"key": "x"}, headers={"Accept": pages}) for _ in range(MOST_FAILURES + 1)]
+
+    assert [one.status_code for one in answers] == [401] * MOST_FAILURES + [429]
+    assert '<p role="alert">That is no valid key.</p>' in answers[0].text
+    assert 'name="key"' in answers[0].text
+    wait = answers[-1].headers["Retry-After"]
+    assert f"Too many keys that are not valid. Try again in {wait} s." in answers[-1].text
+    assert client.post("/login", data={"key": "x"}).headers["content-type"] == "application/problem+json"
+
+
+def test_the_page_lets_a_browser_say_where_its_form_comes_from(api: Api) -> None:
+    """Where a page forbids that, Chromium sends `Origin: null`, which is another site's."""
+    api.key(Scope.READ)
+
+    assert api.client().get("/login").headers["Referrer-Policy"] == "same-origin"
+    assert api.client().post("/login", data={"key": "x"}, headers={"Origin": "null"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"key=%00", b"key=%ED%A0%80", b"key=\xff", b"key=" + b"9" * 10_000, b"&" * 10_000]
+)
+def test_a_form_with_whatever_in_it_is_a_bad_key(api: Api, body: bytes) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert api.client().post("/login", content=body, headers=form).status_code == 401

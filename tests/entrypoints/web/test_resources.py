@@ -67,6 +67,14 @@ def test_a_wish_that_is_not_valid_names_the_field(client: TestClient, change: di
     assert [fault["field"] for fault in answer.json()["errors"]] == [field]
 
 
+def test_of_several_seeds_that_name_nothing_each_is_named(client: TestClient) -> None:
+    answer = client.post("/api/v1/crawls", json={"seeds": ["10.1", SEED, "", "library.bib"]})
+
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["body.seeds.0", "body.seeds.2", "body.seeds.3"]
+    assert client.get("/api/v1/crawls").json()["items"][0]["id"] == 1, "nothing was asked for"
+
+
 def test_crawls_are_listed_page_by_page_the_latest_first(client: TestClient) -> None:
     mapped = client.get("/api/v1/crawls").json()["items"][0]["id"]
     asked = [post(client)["id"] for _ in range(3)]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, insert, or_, select, update
 
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database import record, stages
@@ -15,7 +15,7 @@ from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.ledger import LONGEST_WAIT
 from refnet.adapters.database.schema import crawl_requests, crawls
 from refnet.domain.crawl import Limits
-from refnet.domain.crawls import CrawlSeed
+from refnet.domain.crawls import CrawlSeed, CrawlState
 from refnet.domain.errors import LeaseLost
 from refnet.domain.papers import Direction
 from refnet.domain.requests import CrawlRequest, Found, RequestState, Wish, seed_document, seed_of
@@ -48,31 +48,25 @@ class CrawlRequestTable:
         the papers that they turned out to be, so that it is the same crawl whatever a source says of them now.
         """
         with writing(self._engine) as connection:
-            now = self._clock(connection)
-            row = connection.execute(
-                select(crawl_requests).where(crawl_requests.c.crawl_id == crawl_id, crawl_requests.c.state.in_(_OPEN))
-            ).first()
-            if row is not None:
-                return
-            crawl = crawl_rows.find(connection, crawl_id)
-            seeds = [
-                Seed(seed.input, (Identifier(IdentifierKind.PAPER_ID, seed.paper_id),), citekey=seed.citekey)
-                for seed in crawl_rows.stored_seeds(connection, crawl_id)
-            ]
-            known = connection.execute(select(crawl_requests.c.id).where(crawl_requests.c.id == crawl_id)).first()
-            if known is None:
-                wish = _wish(Wish(seeds, crawl.depth, crawl.limit, crawl.direction))
-                created_at = select(crawls.c.created_at).where(crawls.c.id == crawl_id).scalar_subquery()
-                claim = select(crawls.c.claim).where(crawls.c.id == crawl_id).scalar_subquery()
-                values = {"id": crawl_id, "crawl_id": crawl_id, "created_at": created_at, "claim": claim}
-                connection.execute(insert(crawl_requests).values(**values, **wish, **_anew(now)))
-            else:
-                again = {
-                    **_anew(now),
-                    "seeds": [seed_document(seed) for seed in seeds],
-                    "report": crawl_requests.c.report,
-                }
-                connection.execute(update(crawl_requests).where(crawl_requests.c.id == crawl_id).values(**again))
+            _ask_again(connection, crawl_id, self._clock(connection))
+
+    def take_up_left(self) -> list[int]:
+        """Ask again for the crawls that an interrupted process left, and that nobody cancelled; their ids.
+
+        Only for the one process at work: of a crawl that another one is at, nobody else could tell it from these.
+        """
+        with writing(self._engine) as connection:
+            other = and_(crawl_requests.c.crawl_id == crawls.c.id, crawl_requests.c.state != RequestState.STARTED.value)
+            left = (
+                select(crawls.c.id)
+                .where(crawls.c.state == CrawlState.RUNNING, crawls.c.stage.is_(None))
+                .where(crawls.c.cancelled.is_not(True), ~exists(select(crawl_requests.c.id).where(other)))
+                .order_by(crawls.c.id)
+            )
+            ids = list(connection.execute(left).scalars())
+            for crawl_id in ids:
+                _ask_again(connection, crawl_id, self._clock(connection))
+            return ids
 
     def request(self, identity: int) -> CrawlRequest | None:
         with reading(self._engine) as connection:
@@ -103,12 +97,23 @@ class CrawlRequestTable:
                 return None
             now = self._clock(connection)
             crawl_id = _open(connection, found, key, seeds, now)
+            crawl_rows.keep_place(connection, crawl_id, found.wish.vault, found.wish.lang)
             _set(connection, identity, now, crawl_id=crawl_id, unresolved=_unresolved(unresolved))
             return crawl_id
 
-    def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> None:
+    def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> bool:
+        """Keep how far it is; False for one that is over, for instance cancelled."""
         with writing(self._engine) as connection:
-            _set(connection, identity, self._clock(connection), progress=dict(progress))
+            still = and_(crawl_requests.c.id == identity, crawl_requests.c.state.in_(_OPEN))
+            told = update(crawl_requests).where(still)
+            values = {"progress": dict(progress), "updated_at": self._clock(connection)}
+            return connection.execute(told.values(**values)).rowcount > 0
+
+    def is_wanted(self, identity: int) -> bool:
+        """Whether it is not over yet."""
+        with reading(self._engine) as connection:
+            query = select(crawl_requests.c.state).where(crawl_requests.c.id == identity)
+            return connection.execute(query).scalar() in _OPEN
 
     def end_request(self, identity: int, report: str | None = None) -> None:
         """All of it is done; `report` says what came of it."""
@@ -185,6 +190,33 @@ class CrawlRequestTable:
             values = {"state": RequestState.STARTED.value, "crawl_id": crawl_id, "fence": None, "lease_until": None}
             _set(connection, request.id, now, **values)
             return crawl_id
+
+
+def _ask_again(connection: Connection, crawl_id: int, now: float) -> None:
+    row = connection.execute(
+        select(crawl_requests).where(crawl_requests.c.crawl_id == crawl_id, crawl_requests.c.state.in_(_OPEN))
+    ).first()
+    if row is not None:
+        return
+    crawl = connection.execute(select(crawls).where(crawls.c.id == crawl_id)).one()
+    seeds = [
+        Seed(seed.input, (Identifier(IdentifierKind.PAPER_ID, seed.paper_id),), citekey=seed.citekey)
+        for seed in crawl_rows.stored_seeds(connection, crawl_id)
+    ]
+    place = {} if crawl.lang is None else {"vault": crawl.vault, "lang": crawl.lang}
+    known = connection.execute(select(crawl_requests.c.id).where(crawl_requests.c.id == crawl_id)).first()
+    if known is None:
+        wish = _wish(Wish(seeds, crawl.depth, crawl.limit, Direction(crawl.direction)))
+        values = {"id": crawl_id, "crawl_id": crawl_id, "created_at": crawl.created_at, "claim": crawl.claim}
+        connection.execute(insert(crawl_requests).values(**{**wish, **place}, **values, **_anew(now)))
+    else:
+        again = {
+            **_anew(now),
+            **place,
+            "seeds": [seed_document(seed) for seed in seeds],
+            "report": crawl_requests.c.report,
+        }
+        connection.execute(update(crawl_requests).where(crawl_requests.c.id == crawl_id).values(**again))
 
 
 def cancel_open(connection: Connection, identity: int, now: float) -> None:

@@ -12,7 +12,7 @@ from refnet.adapters.database import crawl_requests, ledger, record, stages
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database.clock import Clock
 from refnet.adapters.database.engine import reading, writing
-from refnet.adapters.database.schema import crawl_papers, crawls, jobs, papers
+from refnet.adapters.database.schema import citations, crawl_papers, crawls, jobs, papers
 from refnet.adapters.database.schema import crawl_requests as requests
 from refnet.domain.crawls import CrawlStage, CrawlState
 from refnet.domain.jobs import JobState, Stage
@@ -59,19 +59,31 @@ class CrawlViews:
                 figures["done"], figures["of"] = stages.counts(connection, view.crawl_id, stage)
         return figures
 
-    def crawl_graph(self, crawl_id: int) -> tuple[list[GraphNode], list[tuple[str, str]]]:
-        """The collected papers of a crawl by id, and its edges as citing and cited paper."""
+    def crawl_nodes(self, crawl_id: int, after: str, most: int) -> list[GraphNode]:
+        """Collected papers of a crawl in the order of ids, from the one behind `after`."""
         columns = (papers.c.paper_id, papers.c.title, papers.c.year, papers.c.citation_count)
         query = (
             select(*columns, crawl_papers.c.depth)
             .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
             .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
-            .where(papers.c.fetched_at.is_not(None))
-            .order_by(papers.c.paper_id)
+            .where(papers.c.fetched_at.is_not(None), crawl_papers.c.paper_id > after)
+            .order_by(crawl_papers.c.paper_id)
+            .limit(most)
         )
         with reading(self._engine) as connection:
-            nodes = [GraphNode(*row) for row in connection.execute(query)]
-            return nodes, crawl_rows.edges(connection, crawl_id)
+            return [GraphNode(*row) for row in connection.execute(query)]
+
+    def edges_from(self, crawl_id: int, citing: Sequence[str]) -> list[tuple[str, str]]:
+        """Of these papers the edges to members of a crawl, collected or not, sorted."""
+        # The cited end is no plain column, so that no planner looks up pairs of papers, which are many more than edges.
+        query = (
+            select(citations.c.citing, citations.c.cited)
+            .join(crawl_papers, crawl_papers.c.paper_id == citations.c.cited.concat(""))
+            .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
+            .where(citations.c.citing.in_(citing))
+        )
+        with reading(self._engine) as connection:
+            return sorted((row.citing, row.cited) for row in connection.execute(query))
 
     def cancel_crawl(self, identity: int) -> bool:
         """Stop a crawl: nothing more is asked for, and what is collected stays. False where it is over, or there is none.
@@ -157,6 +169,7 @@ def _view(identity: int, request: Any, crawl: Any, busy: Mapping[int, CrawlState
         depth=shown.depth,
         limit=shown.limit,
         created_at=crawl.created_at if request is None else request.created_at,
+        changed_at=max(row.updated_at for row in (request, crawl) if row is not None),
         reason=told.reason if told and told.reason else _why_failed(crawl),
         unresolved=told.wish.unresolved if told else (),
         inputs=[seed.input for seed in told.wish.seeds] if told else (),
@@ -176,9 +189,8 @@ def _state(request: RequestState, crawl: Any, busy: Mapping[int, CrawlState]) ->
         return CrawlState.CANCELLED
     if crawl.id in busy:
         return busy[crawl.id]
-    # Of a `map` that was interrupted: nobody is at it, and nobody will be until it is asked for again.
-    left = crawl.state == CrawlState.RUNNING and crawl.stage is None
-    return CrawlState.CANCELLED if left else CrawlState(crawl.state)
+    # One that an interrupted process left is running, too: the next that serves takes it up again.
+    return CrawlState(crawl.state)
 
 
 _OPEN = (RequestState.QUEUED.value, RequestState.RUNNING.value)

@@ -105,6 +105,12 @@ def open_crawl(
     return crawl_id
 
 
+def keep_place(connection: Connection, crawl_id: int, vault: str | None, lang: str | None) -> None:
+    """Where the notes of a crawl belong, and the language of their headings; nothing changes where `lang` is None."""
+    if lang is not None:
+        connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(vault=vault, lang=lang))
+
+
 def next_id(connection: Connection) -> int:
     """An id that neither a crawl has nor one that was asked for."""
     if connection.dialect.name == "postgresql":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import threading
@@ -15,7 +16,7 @@ from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import pace
-from refnet.domain.errors import RateLimited, TransientError
+from refnet.domain.errors import KeyRefused, RateLimited, TransientError
 
 #: Longest back-off that refnet chooses by itself, in intervals: 64 s at one request a second.
 LONGEST = 64
@@ -26,6 +27,8 @@ LONGEST_ASKED = 3_600.0
 #: much a start may come late (`LATE`), and the rest is for the network's whim.
 MARGIN = 1.08
 SLACK = LATE = (MARGIN - 1) / 4
+#: Seconds after which a wait looks whether it is still worth while.
+CHECK_EVERY = 1.0
 #: Widest that the pace stretches by itself without a key.
 WIDEST = 10.0
 
@@ -36,7 +39,9 @@ class DatabasePace:
     `rate` is in request starts per second, over all processes. Without a key the source's limit is unknown and
     changes: `adaptive` then
     widens the interval after each 429 and narrows it slowly while all goes well. `waiting` is told the seconds before
-    each wait. A start that would take more than `longest` seconds in all is refused: RateLimited.
+    each wait. A start that would take more than `longest` seconds in all is refused: RateLimited. What was refused for
+    its key concerns only those who have the same `key`. `check` is called every second of a wait; what it raises ends
+    the wait.
     """
 
     def __init__(
@@ -48,10 +53,14 @@ class DatabasePace:
         adaptive: bool = False,
         waiting: Callable[[float], None] | None = None,
         longest: float | None = None,
+        key: str | None = None,
+        check: Callable[[], None] | None = None,
         clock: Clock = database_time,
     ) -> None:
         self._engine = engine
         self._host = host
+        self._key = _fingerprint(key)
+        self._check = check
         self._interval = MARGIN / rate
         self._second = max(1.0, 1.0 / rate)
         self._adaptive = adaptive
@@ -74,14 +83,23 @@ class DatabasePace:
                     raise RateLimited(f"{self._host} is left alone for {wait:.0f} s more.", retry_after=wait)
                 if self._waiting is not None:
                     self._waiting(wait)
-                # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
-                threading.Event().wait(wait)
+                self._wait(wait)
             elif self._lateness(looked) <= late:
                 return
             else:
                 # The start was held up after it was taken, and would come close to the next: it is taken anew. Where
                 # all is slow it has to go at last.
                 late *= 2
+
+    def _wait(self, seconds: float) -> None:
+        # A second at a time only where somebody looks: a thread that sleeps on is late the least.
+        piece = seconds if self._check is None else CHECK_EVERY
+        while seconds > 0:
+            # An event nobody sets: unlike time.sleep, its wait ends at an interrupt in every thread.
+            threading.Event().wait(min(seconds, piece))
+            seconds -= piece
+            if seconds > 0 and self._check is not None:
+                self._check()
 
     def _lateness(self, looked: float) -> float:
         """Seconds that a start is later than is usual here: what each takes to come from a far database does no harm."""
@@ -114,13 +132,19 @@ class DatabasePace:
                 )
                 return self._interval, mine, looked
             interval = self._interval * row.stretch
-            next_at, blocked_until = float(row.next_at), float(row.blocked_until)
+            next_at, blocked_until = float(row.next_at), self._blocked_until(row)
             again = next_at == mine
             set_back = next_at - now - self._interval * WIDEST
             if set_back > 0:
                 # No start is ever put off so long: the clock was set back, and the times kept go back with it.
                 next_at, blocked_until = now + interval, blocked_until - set_back
-                self._update(connection, next_at=next_at, blocked_until=blocked_until)
+                refused = None if row.refused_until is None else row.refused_until - set_back
+                self._update(
+                    connection,
+                    next_at=next_at,
+                    blocked_until=row.blocked_until - set_back,
+                    refused_until=refused,
+                )
             elif again:
                 next_at = now
             wait = max(next_at, blocked_until) - now
@@ -133,7 +157,7 @@ class DatabasePace:
     def succeeded(self) -> None:
         # What the host asked for earlier stands: another process may have been told to wait while this answer was on
         # its way.
-        values: dict[str, Any] = {"failures": 0, "successes": pace.c.successes + 1}
+        values: dict[str, Any] = {"failures": 0, "successes": pace.c.successes + 1, "refused_until": None}
         if self._adaptive:
             narrower = pace.c.stretch - 0.05
             values["stretch"] = case((narrower > 1.0, narrower), else_=1.0)
@@ -152,12 +176,15 @@ class DatabasePace:
             stretch = row.stretch
             if self._adaptive and isinstance(error, RateLimited):
                 stretch = min(stretch * 1.5, WIDEST)
-            self._update(
-                connection,
-                failures=row.failures + 1,
-                blocked_until=max(row.blocked_until, now + delay),
-                stretch=stretch,
-            )
+            until: dict[str, Any] = {"blocked_until": max(row.blocked_until, now + delay)}
+            if isinstance(error, KeyRefused):
+                until = {"refused_until": now + delay, "refused_key": self._key}
+            self._update(connection, failures=row.failures + 1, stretch=stretch, **until)
+
+    def _blocked_until(self, row: Any) -> float:
+        """Until when this process leaves the host alone."""
+        mine = row.refused_until is not None and row.refused_key == self._key
+        return max(float(row.blocked_until), float(row.refused_until)) if mine else float(row.blocked_until)
 
     def paused(self) -> float:
         """Seconds until the next request may start."""
@@ -165,7 +192,7 @@ class DatabasePace:
             row = connection.execute(select(pace).where(pace.c.host == self._host)).one_or_none()
             if row is None:
                 return self._interval
-            until = max(float(row.next_at), float(row.blocked_until))
+            until = max(float(row.next_at), self._blocked_until(row))
             return max(0.0, min(until - self._clock(connection), LONGEST_ASKED))
 
     def successes(self) -> int:
@@ -175,3 +202,8 @@ class DatabasePace:
 
     def _update(self, connection: Connection, **values: Any) -> None:
         connection.execute(update(pace).where(pace.c.host == self._host).values(**values))
+
+
+def _fingerprint(key: str | None) -> str:
+    """Enough to tell one key from another, and far too little to find one."""
+    return hashlib.sha256(f"refnet pace {key or ''}".encode(errors="replace")).hexdigest()[:8]

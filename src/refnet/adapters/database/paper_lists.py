@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, null, select
 
-from refnet.adapters.database.engine import reading
+from refnet.adapters.database.engine import asking
 from refnet.adapters.database.notes import paper_of
 from refnet.adapters.database.schema import papers, summaries
 from refnet.domain.notes import Summary
-from refnet.domain.papers import Paper
+from refnet.domain.papers import Paper, folded
+
+#: What a list shows of a paper: most of its row are the texts that it does not.
+_SHOWN = [column for column in papers.c if column.name not in ("abstract", "tldr", "folded")]
+_PAGE = select(*_SHOWN, null().label("abstract"), null().label("tldr")).order_by(papers.c.paper_id)
+# Put together once: that takes as long as the answer.
+_ALL = _PAGE.where(papers.c.fetched_at.is_not(None), papers.c.paper_id > bindparam("after")).limit(bindparam("most"))
+_ONE = (
+    select(*_SHOWN, papers.c.abstract, papers.c.tldr, summaries.c.text, summaries.c.basis)
+    .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
+    .where(papers.c.paper_id == bindparam("wanted"), papers.c.fetched_at.is_not(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +39,26 @@ class PaperLists:
     _engine: Engine
 
     def paper_page(self, words: str, year: int | None, after: str, most: int) -> list[Paper]:
-        """Collected papers in the order of ids, from the one behind `after`, whose title holds `words` whatever their case."""
-        query = select(papers).where(papers.c.fetched_at.is_not(None), papers.c.paper_id > after)
+        """Collected papers in the order of ids, from the one behind `after`, whose title holds `words`, whatever their
+        case and width.
+        """
+        if not words and year is None:
+            with asking(self._engine) as connection:
+                return [paper_of(row) for row in connection.execute(_ALL, {"after": after, "most": most})]
+        # First the ids alone: for them the index is enough, and what does not match is never looked at itself.
+        found = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None), papers.c.paper_id > after)
         if words:
-            query = query.where(papers.c.title.icontains(words, autoescape=True))
+            found = found.where(papers.c.folded.contains(folded(words), autoescape=True))
         if year is not None:
-            query = query.where(papers.c.year == year)
-        with reading(self._engine) as connection:
-            return [paper_of(row) for row in connection.execute(query.order_by(papers.c.paper_id).limit(most))]
+            found = found.where(papers.c.year == year)
+        ids = found.order_by(papers.c.paper_id).limit(most).subquery()
+        query = _PAGE.join(ids, ids.c.paper_id == papers.c.paper_id)
+        with asking(self._engine) as connection:
+            return [paper_of(row) for row in connection.execute(query)]
 
     def stored_paper(self, paper_id: str) -> StoredPaper | None:
-        query = (
-            select(papers, summaries.c.text, summaries.c.basis)
-            .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
-            .where(papers.c.paper_id == paper_id, papers.c.fetched_at.is_not(None))
-        )
-        with reading(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+        with asking(self._engine) as connection:
+            row = connection.execute(_ONE, {"wanted": paper_id}).one_or_none()
         if row is None:
             return None
         return StoredPaper(paper_of(row), None if row.text is None else Summary(row.text, row.basis), row.fetched_at)

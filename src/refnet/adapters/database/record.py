@@ -26,7 +26,7 @@ from refnet.adapters.database.schema import (
     vault_notes,
 )
 from refnet.domain.crawl import FLAGS, Ask
-from refnet.domain.papers import Answer, Listing, ListName, ListState, Paper, Stub, is_short
+from refnet.domain.papers import Answer, Listing, ListName, ListState, Paper, Stub, folded, is_short
 
 #: The number of the advisory lock under which answers are written to PostgreSQL.
 _TURN = 0x7265636F7264
@@ -48,6 +48,7 @@ _DETAILS = (
     "pdf_url",
     "url",
     "fetched_at",
+    "folded",
 )
 _REPLACE_DETAILS = "(paper_id) DO UPDATE SET " + ", ".join(f'"{name}" = excluded."{name}"' for name in _DETAILS[1:])
 _STUB = ("paper_id", "title", "year", "citation_count", "reference_count")
@@ -84,6 +85,7 @@ def write_details(connection: Connection, found: Sequence[Paper], now: float) ->
             paper.pdf_url,
             paper.url,
             now,
+            folded(paper.title or ""),
         )
         for paper in found
     }

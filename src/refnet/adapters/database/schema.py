@@ -43,10 +43,15 @@ papers = Table(
     Column("pdf_url", Text),
     Column("url", Text),
     Column("fetched_at", Double),
-    #: the collected ones, which are listed page by page
+    #: the title as it is searched (`domain.papers.folded`), of collected ones
+    Column("folded", Text),
+    #: the collected ones, which are listed page by page and searched without a look at the papers themselves
     Index(
         "papers_collected",
         "paper_id",
+        "year",
+        "fetched_at",
+        "folded",
         postgresql_where=text("fetched_at IS NOT NULL"),
         sqlite_where=text("fetched_at IS NOT NULL"),
     ),
@@ -270,6 +275,9 @@ pace = Table(
     Column("successes", BigInteger, nullable=False),
     Column("stretch", Double, nullable=False),
     Column("starts", BigInteger, nullable=False, server_default="0"),
+    #: until when it is left alone by those who have the key that it refused, which is told by a few digits of its hash
+    Column("refused_until", Double),
+    Column("refused_key", Text),
 )
 
 #: Celery workers, each row written by the main process of the one it is about.

@@ -147,15 +147,20 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
         refresh_days: float | None = None,
         *,
         claim: Scope | None = None,
+        vault: str | None = None,
+        lang: str | None = None,
     ) -> int:
         """Make a crawl, or extend the one with the same key, and return its id.
 
-        `claim` is the scope of the key that it is made with, None where the operator makes it.
+        `claim` is the scope of the key that it is made with, None where the operator makes it. `vault` and `lang` are
+        for whoever goes on with it.
         """
         with writing(self._engine) as connection:
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
-            return crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
+            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
+            crawl_rows.keep_place(connection, crawl_id, vault, lang)
+            return crawl_id
 
     def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None:
         """Give up a crawl that this process does alone."""
@@ -402,7 +407,8 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
         with reading(self._engine) as connection:
             now = self._clock(connection)
             rows = connection.execute(select(pace).order_by(pace.c.host)).all()
-            return [PaceState(row.host, max(0.0, row.blocked_until - now), row.failures, row.successes) for row in rows]
+            until = {row.host: max(row.blocked_until, row.refused_until or 0.0) for row in rows}
+            return [PaceState(row.host, max(0.0, until[row.host] - now), row.failures, row.successes) for row in rows]
 
     def job_counts(self) -> dict[tuple[str, str], int]:
         """Number of jobs by stage and state."""

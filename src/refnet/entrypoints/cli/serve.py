@@ -10,6 +10,7 @@ import typer
 from refnet.domain.errors import ConfigurationError
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import opened
+from refnet.entrypoints.exit_codes import DONE
 
 EXAMPLE = "Example: refnet serve --port 8000"
 _BACKLOG = 256
@@ -24,6 +25,14 @@ def serve(
     Without a broker it also does the crawls that are asked for. On loopback nobody is asked for a key until one is made
     (refnet keys create); any other address needs keys.
     """
+    try:
+        _serve(host, port)
+    except KeyboardInterrupt:
+        # Asked to end before it listened: it ends as well as it would have a moment later.
+        raise typer.Exit(DONE) from None
+
+
+def _serve(host: str, port: int) -> None:
     try:
         import fastapi  # noqa: F401
         import prometheus_client  # noqa: F401
@@ -48,6 +57,8 @@ def serve(
         )
     configure(app.settings, "serve.log")
     listening = _listen(host, port)
+    if app.is_cluster:
+        app.take_up_left()
     engine = None if app.is_cluster else Engine(serving)
     try:
         if engine is not None:

@@ -14,8 +14,10 @@ from refnet import __version__
 from refnet.bootstrap import Application
 from refnet.domain.permissions import Scope
 from refnet.entrypoints.web import crawls, events, health, jobs, login, papers, problems
+from refnet.entrypoints.web.figures import Figures
 from refnet.entrypoints.web.gate import FAILURES_RATE, MOST_FAILURES, Gate
 from refnet.entrypoints.web.limits import Buckets
+from refnet.entrypoints.web.proxies import Proxies
 from refnet.entrypoints.web.routing import COMMON, Serving, needs, offers
 from refnet.entrypoints.web.security import SCHEMES, KeyRing, declared, open_paths
 
@@ -60,6 +62,7 @@ def create_app(application: Application, serving: Serving | None = None) -> Fast
     app.state.serving = serving
     app.state.keys = keys
     app.state.look = health.Look()
+    app.state.figures = Figures()
     app.state.streams = events.Streams()
     app.state.plain_routes = routes
     problems.install(app)
@@ -71,6 +74,7 @@ def create_app(application: Application, serving: Serving | None = None) -> Fast
         loopback=serving.loopback,
         requests=requests,
         failures=failures,
+        proxies=Proxies.of(application.settings.trusted_proxies),
     )
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

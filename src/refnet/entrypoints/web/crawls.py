@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
 
 from refnet.adapters.database.store import Store
-from refnet.domain.crawls import CrawlState
-from refnet.domain.errors import InvalidIdentifier
+from refnet.domain.crawls import Crawl, CrawlState
 from refnet.domain.identifiers import parse_seed
 from refnet.domain.permissions import Scope
 from refnet.domain.requests import CrawlView, Wish
-from refnet.domain.seeds import Seed
+from refnet.entrypoints.web.graphs import graph_of
 from refnet.entrypoints.web.models import (
     CrawlDetails,
     CrawlDocument,
@@ -46,25 +45,11 @@ CrawlId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id that `POS
 )
 def ask_for_crawl(wish: CrawlWish, request: Request, response: Response, store: StoreOf) -> CrawlDocument:
     """Ask for a crawl. It is written down and answered at once; whoever does the work takes it up within seconds."""
-    seeds = _seeds(wish.seeds)
+    seeds = [parse_seed(text) for text in wish.seeds]
     asked = Wish(seeds, wish.depth, wish.limit, wish.direction)
     identity = store.add_request(asked, caller_of(request).claim)
     response.headers["Location"] = f"{request.url.path}/{identity}"
     return document(view_of(store, identity))
-
-
-def _seeds(texts: list[str]) -> list[Seed]:
-    """Raises Problem that names each text which names no paper."""
-    seeds: list[Seed] = []
-    faults = []
-    for number, text in enumerate(texts):
-        try:
-            seeds.append(parse_seed(text))
-        except InvalidIdentifier as error:
-            faults.append({"field": f"body.seeds.{number}", "why": str(error)})
-    if faults:
-        raise Problem(422, f"{faults[0]['field']}: {faults[0]['why']}", errors=faults[:100])
-    return seeds
 
 
 @router.get("/crawls", operation_id="list_crawls", dependencies=[needs(Scope.READ)])
@@ -77,9 +62,10 @@ def list_crawls(store: StoreOf, limit: Limit = USUAL, cursor: Cursor = None) -> 
 
 
 @router.get("/crawls/{crawl_id}", operation_id="get_crawl", dependencies=[needs(Scope.READ)], responses=responses(404))
-def get_crawl(crawl_id: CrawlId, store: StoreOf) -> CrawlDetails:
-    """A crawl with what it has found so far."""
-    return _details(store, view_of(store, crawl_id))
+def get_crawl(crawl_id: CrawlId, request: Request, store: StoreOf) -> CrawlDetails:
+    """A crawl with what it has found so far. The counts of a large one may be a minute or two old while it runs."""
+    view = view_of(store, crawl_id)
+    return _details(view, request.app.state.figures(store, view))
 
 
 @router.post(
@@ -88,13 +74,14 @@ def get_crawl(crawl_id: CrawlId, store: StoreOf) -> CrawlDetails:
     dependencies=[needs(Scope.WRITE)],
     responses=responses(404, 409, 413),
 )
-def cancel_crawl(crawl_id: CrawlId, store: StoreOf) -> CrawlDetails:
+def cancel_crawl(crawl_id: CrawlId, request: Request, store: StoreOf) -> CrawlDetails:
     """Stop a crawl. What is collected stays, and gets its notes; asked for again, the crawl goes on."""
     if not store.cancel_crawl(crawl_id):
         view = view_of(store, crawl_id)
         if view.state is not CrawlState.CANCELLED:
             raise Problem(409, f"Crawl {crawl_id} is {view.state.value} already.")
-    return _details(store, view_of(store, crawl_id))
+    view = view_of(store, crawl_id)
+    return _details(view, request.app.state.figures(store, view))
 
 
 @router.get(
@@ -106,23 +93,7 @@ def cancel_crawl(crawl_id: CrawlId, store: StoreOf) -> CrawlDetails:
 )
 def get_crawl_graph(crawl_id: CrawlId, store: StoreOf) -> Response:
     """The collected papers of a crawl and the citations among them, for a map."""
-    view = view_of(store, crawl_id)
-    nodes, edges = ([], []) if view.crawl_id is None else store.crawl_graph(view.crawl_id)
-    # Put together by hand: a large one would take seconds through the models.
-    graph = {
-        "nodes": [
-            {
-                "id": node.paper_id,
-                "title": node.title or "",
-                "year": node.year,
-                "citation_count": node.citation_count,
-                "depth": node.depth,
-            }
-            for node in nodes
-        ],
-        "edges": [{"source": citing, "target": cited} for citing, cited in edges],
-    }
-    return Response(json.dumps(graph), media_type=JSON)
+    return StreamingResponse(graph_of(store, view_of(store, crawl_id).crawl_id), media_type=JSON)
 
 
 def view_of(store: Store, identity: int) -> CrawlView:
@@ -150,8 +121,7 @@ def _plain(view: CrawlView) -> dict[str, Any]:
     }
 
 
-def _details(store: Store, view: CrawlView) -> CrawlDetails:
-    crawl = None if view.crawl_id is None else store.crawl(view.crawl_id)
+def _details(view: CrawlView, crawl: Crawl | None) -> CrawlDetails:
     return CrawlDetails(
         **_plain(view),
         seeds=list(view.inputs),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refnet.domain.about import about
@@ -19,6 +19,7 @@ from refnet.domain.permissions import Scope as Permission
 from refnet.entrypoints.web import problems, security
 from refnet.entrypoints.web.limits import Buckets
 from refnet.entrypoints.web.problems import Problem
+from refnet.entrypoints.web.proxies import NO_PROXIES, Proxies
 from refnet.entrypoints.web.security import Caller, KeyRing
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: As they go out: names in lower case, as those of the routes come.
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 FORM = "application/x-www-form-urlencoded"
 _BODY = "refnet.body"
 
@@ -45,7 +48,8 @@ class Gate:
     """The outermost of the application: the same checks for every address, known or not.
 
     `loopback` is whether only this machine can reach the server; `open_paths` are asked for no key. `requests` and
-    `failures` hold what each caller may still ask, and each address may still try.
+    `failures` hold what each caller may still ask, and each address may still try. `proxies` are believed when they say
+    whose request they pass on.
     """
 
     app: ASGIApp
@@ -54,6 +58,7 @@ class Gate:
     loopback: bool
     requests: Buckets
     failures: Buckets
+    proxies: Proxies = NO_PROXIES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,8 +76,10 @@ class Gate:
             told = problems.response(scope["path"], problem.status, problem.args[0], problem.headers, **problem.more)
             await told(scope, receive, answer)
         except RefnetError as error:
-            # Of the look at the keys; what routes raise is told by the application.
+            # Of the look at the keys, or in the middle of an answer; what routes raise is told by the application.
             logger.warning("%s", error)
+            if answer.begun:
+                raise  # so that it breaks off, and nobody takes it for a whole one
             retry = {"Retry-After": str(problems.TRY_AGAIN)}
             await problems.response(scope["path"], 503, "The database is not available.", retry)(scope, receive, answer)
         except Exception:
@@ -87,7 +94,7 @@ class Gate:
     async def _let_in(self, scope: Scope, receive: Receive) -> Receive:
         """Raises Problem."""
         headers = Headers(scope=scope)
-        address = scope["client"][0] if scope.get("client") else "?"
+        address = self.proxies.address_of(scope["client"][0] if scope.get("client") else "?", headers)
         caller = await self._caller(headers, address)
         if not _signs_in(scope, caller) and (wait := self.requests.take(caller.name)):
             raise Problem(429, "Ask more slowly.", headers={"Retry-After": str(wait)})
@@ -204,8 +211,7 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._identity
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            said = {name for name, _ in message["headers"]}
+            more = [header for header in _RAW_HEADERS if header[0] not in said]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._identity.encode()), *more]
         await self._send(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -20,19 +21,29 @@ router = APIRouter(responses=COMMON, tags=["login"])
 #: Seconds for which a browser stays signed in.
 SESSION_SECONDS = 12 * 3600
 _STYLE = (
-    "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:15vh auto;padding:0 1rem}"
-    "input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.25rem 0}"
+    ":root{color-scheme:light dark;--line:#8886;--accent:#2563a8}"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:22rem;margin:14vh auto;padding:0 1.25rem}"
+    "h1{font-size:1.5rem;margin:0 0 .25rem}p{margin:0 0 1.25rem}label{display:block;font-weight:600}"
+    "input,button{font:inherit;width:100%;box-sizing:border-box;padding:.6rem .75rem;margin:.25rem 0 .75rem;"
+    "border:1px solid var(--line);border-radius:.4rem}"
+    "button{background:var(--accent);border-color:var(--accent);color:#fff;font-weight:600;cursor:pointer}"
+    ":focus-visible{outline:3px solid #5b9bd5;outline-offset:1px}"
+    "[role=alert]{border-left:.25rem solid #c0392b;padding-left:.75rem;font-weight:600}"
 )
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+# Without an icon of its own a browser asks for /favicon.ico, and is refused.
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>refnet</title>
+<html lang="en"><head><meta charset="utf-8"><title>refnet</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>
 <body><h1>refnet</h1>
 {content}
 </body></html>
 """
-_SIGN_IN = """<p role="status">{said}</p>
+_SIGN_IN = """<p role="{role}">{said}</p>
 <form method="post" action="/login"><label for="key">Key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <button type="submit">Sign in</button></form>"""
@@ -50,6 +61,12 @@ def _body(field: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
 
 
+def _shown(found: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same problems, which a browser gets as a page."""
+    page = {"text/html": {"schema": {"type": "string"}}}
+    return {status: {**one, "content": {**one["content"], **page}} for status, one in found.items()}
+
+
 @router.get(
     "/login",
     operation_id="show_login",
@@ -60,7 +77,7 @@ def show_login(request: Request) -> Response:
     """The page on which a browser swaps its key for a cookie."""
     caller = security.caller_of(request)
     if caller.session is None or caller.scope is None:
-        return _page(_SIGN_IN.format(said="Sign in with a key of this server."))
+        return _page(_SIGN_IN.format(role="status", said="Sign in with a key of this server."))
     return _page(_SIGNED_IN.format(scope=escape(caller.scope.value), csrf=security.csrf_of(caller.session)))
 
 
@@ -70,7 +87,11 @@ def show_login(request: Request) -> Response:
     status_code=303,
     dependencies=[anyone(), offers("text/html"), takes(FORM)],
     response_class=RedirectResponse,
-    responses={**responses(413, 415), 303: {"description": "Signed in: the cookies are set."}},
+    responses={
+        **_shown(responses(401, 429)),
+        **responses(413, 415),
+        303: {"description": "Signed in: the cookies are set."},
+    },
     openapi_extra=_body("key"),
 )
 def log_in(request: Request, store: StoreOf) -> Response:
@@ -81,10 +102,10 @@ def log_in(request: Request, store: StoreOf) -> Response:
     key = store.key_of(form_of(request.scope).get("key", "").strip()[:200])
     if key is None:
         if wait := request.app.state.failures.take(address):
-            raise _too_many("Too many keys that are not valid.", wait)
-        raise Problem(401, "That is no valid key.", headers={"WWW-Authenticate": 'Bearer realm="refnet"'})
+            return _refused(request, 429, "Too many keys that are not valid.", wait)
+        return _refused(request, 401, "That is no valid key.")
     if wait := request.app.state.requests.take(f"key {key.id}"):
-        raise _too_many("Ask more slowly.", wait)
+        return _refused(request, 429, "Ask more slowly.", wait)
     session = store.open_session(key.id, SESSION_SECONDS)
     response = RedirectResponse("/login", 303)
     # A proxy that speaks TLS to the browser does not to us; but the browser says where its page came from.
@@ -115,10 +136,17 @@ def log_out(request: Request, store: StoreOf) -> Response:
     return response
 
 
-def _too_many(said: str, wait: int) -> Problem:
-    return Problem(429, said, headers={"Retry-After": str(wait)})
+def _refused(request: Request, status: int, said: str, wait: int | None = None) -> Response:
+    """For a browser the page on which to try again. Raises Problem for whoever does not ask for pages."""
+    headers = {"Retry-After": str(wait)} if wait is not None else {"WWW-Authenticate": 'Bearer realm="refnet"'}
+    if "text/html" not in request.headers.get("accept", ""):
+        raise Problem(status, said, headers=headers)
+    again = "" if wait is None else f" Try again in {wait} s."
+    return _page(_SIGN_IN.format(role="alert", said=escape(said + again)), status, headers)
 
 
-def _page(content: str) -> Response:
+def _page(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     page = _PAGE.format(style=_STYLE, content=content)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+    # With the policy of all other answers a browser would not say where a form comes from, and the form be refused.
+    own = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(page, status, headers={**own, **(headers or {})})

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from refnet.domain.crawls import CrawlStage, CrawlState
+from refnet.domain.errors import InvalidIdentifier
+from refnet.domain.identifiers import parse_seed
 from refnet.domain.papers import Direction
 from refnet.entrypoints.web.paging import PLAIN
 
@@ -15,7 +18,21 @@ from refnet.entrypoints.web.paging import PLAIN
 MOST_SEEDS, LONGEST_SEED = 1_000, 2_000
 SEED = "649def34f8be52c8b66281af98ae884c09aef38b"
 
-SeedText = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SEED, pattern=PLAIN)]
+
+def _names_a_paper(text: str) -> str:
+    """Looked at here, so that of a list each text is named that is wrong in whatever way."""
+    try:
+        parse_seed(text)
+    except InvalidIdentifier as error:
+        raise PydanticCustomError("seed", "{why}", {"why": str(error).rstrip(".")}) from None
+    return text
+
+
+SeedText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_SEED, pattern=PLAIN),
+    AfterValidator(_names_a_paper),
+]
 
 
 class CrawlWish(BaseModel):

@@ -15,7 +15,7 @@ from refnet.domain.errors import InvalidIdentifier
 from refnet.domain.identifiers import parse_seed
 from refnet.domain.papers import Paper
 from refnet.domain.permissions import Scope
-from refnet.entrypoints.web.models import PaperDetails, PaperDocument, PaperPage
+from refnet.entrypoints.web.models import PaperDetails, PaperPage
 from refnet.entrypoints.web.paging import PLAIN, USUAL, Cursor, Limit, after, cursor_behind
 from refnet.entrypoints.web.problems import responses
 from refnet.entrypoints.web.routing import API, COMMON, StoreOf, needs, not_found, offers
@@ -27,19 +27,21 @@ _KEPT = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
 _ETAG = {"ETag": {"description": "Changes when the answer does.", "schema": {"type": "string"}}}
 
 
-@router.get("/papers", operation_id="list_papers")
+@router.get("/papers", operation_id="list_papers", response_model=PaperPage)
 def list_papers(
     store: StoreOf,
     query: Annotated[str, Query(max_length=200, pattern=PLAIN, description="Stands in the title.")] = "",
     year: Annotated[int | None, Query(ge=0, le=9999, examples=[2020])] = None,
     limit: Limit = USUAL,
     cursor: Cursor = None,
-) -> PaperPage:
+) -> Response:
     """Collected papers in the order of their ids, which no paper that comes in changes."""
     words = query.strip()
     papers = store.paper_page(words, year, after(cursor, str, words, year) or "", limit + 1)
     more = cursor_behind(papers[limit - 1].paper_id, words, year) if len(papers) > limit else None
-    return PaperPage(items=[PaperDocument(**_plain(paper)) for paper in papers[:limit]], next_cursor=more)
+    # Put together by hand: the models take longer than all the rest.
+    page = {"items": [_plain(paper) for paper in papers[:limit]], "next_cursor": more}
+    return Response(json.dumps(page), media_type=JSON)
 
 
 @router.get(

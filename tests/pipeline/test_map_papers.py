@@ -1,0 +1,144 @@
+"""The main job of one process: what becomes of a crawl, and of who waits for it, where refnet itself stumbles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from refnet.adapters.abstracts import AbstractSummarizer
+from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.vault import FolderVault
+from refnet.domain.about import ids
+from refnet.domain.crawl import Limits
+from refnet.domain.crawls import CrawlState
+from refnet.domain.errors import Stopped
+from refnet.domain.identifiers import parse_seed
+from refnet.domain.requests import Wish
+from refnet.pipeline.crawl_requests import RequestRunner, ToldProgress
+from refnet.pipeline.generate import VaultReport
+from refnet.pipeline.map_by_server import ServerFollower
+from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest
+from refnet.pipeline.patience import Patience
+from refnet.pipeline.progress import Silent
+from tests.pipeline.conftest import Clock
+from tests.pipeline.test_crawl_requests import Pace, Source, titles
+
+SEED = "arXiv:2005.11401"
+
+
+class Untold(Mapper):
+    """All is done, and then it cannot be told."""
+
+    def report(self, crawl_id: int, summaries: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
+        raise TypeError("no words")
+
+
+@pytest.fixture
+def store(engine: Engine, clock: Clock) -> ClusterStore:
+    return ClusterStore(engine, clock=clock)
+
+
+def mapper(store: ClusterStore, kind: type[Mapper] = Untold) -> Mapper:
+    return kind(store, Source(), Pace(), AbstractSummarizer(), Patience(), Silent(), "host:1")
+
+
+def test_a_bug_while_it_is_told_what_was_done_leaves_the_crawl_finished(store: ClusterStore, tmp_path: Path) -> None:
+    request = MapRequest([parse_seed(SEED)], depth=0)
+    with pytest.raises(TypeError, match="no words"):
+        mapper(store).map(request, FolderVault(tmp_path / "vault"))
+    crawl = store.crawl(1)
+    assert (crawl.state, crawl.reason, crawl.traceback) == (CrawlState.FINISHED, None, None)
+    assert len(list((tmp_path / "vault" / "papers").iterdir())) == 1
+
+
+def test_a_server_that_cannot_tell_what_came_of_a_crawl_leaves_it_finished_and_lets_nobody_wait_for_that(
+    store: ClusterStore, tmp_path: Path
+) -> None:
+    vault = FolderVault(tmp_path / "vault")
+    progress = ToldProgress(store, lambda _: None)
+    runner = RequestRunner(store, mapper(store), progress, lambda _: vault, "author-year-title", repr)
+    follower = ServerFollower(store, Silent(), lambda: served(runner), 60.0)
+
+    with pytest.raises(Stopped, match="Crawl 1 is finished, but a fault in refnet itself"):
+        follower.map(Wish([parse_seed(SEED)], depth=0))
+
+    view = store.crawl_view(1)
+    assert view is not None
+    assert (view.state, view.reason) == (CrawlState.FINISHED, None)
+    assert store.next_request() is None
+
+
+def served(runner: RequestRunner) -> bool:
+    """A server that does what was asked for when somebody looks whether it lives."""
+    with pytest.raises(TypeError, match="no words"):
+        runner.step()
+    return True
+
+
+def test_a_crawl_cancelled_while_its_seeds_are_looked_for_ends_at_the_next_seed(
+    store: ClusterStore, tmp_path: Path
+) -> None:
+    identity = store.add_request(Wish(titles(50)))
+    job, runner = server(store, tmp_path)
+    asked = after(job.source, 2, lambda: store.cancel_crawl(identity))
+
+    assert runner.step()
+
+    assert len(asked) == 2
+    assert store.crawls() == []
+    assert not runner.step()
+
+
+def test_a_crawl_cancelled_while_it_collects_keeps_its_papers_and_gets_their_notes(
+    store: ClusterStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = store.add_request(Wish([parse_seed(SEED), *titles(2)], depth=0))
+    job, runner = server(store, tmp_path)
+    asked = after(job.source, 4, lambda: store.cancel_crawl(identity))
+    monkeypatch.setattr(Source, "limits", Limits(ids=1))
+
+    assert runner.step()
+
+    assert len(asked) == 4
+    crawl = store.crawl(identity)
+    assert (crawl.state, crawl.collected, crawl.members) == (CrawlState.CANCELLED, 2, 3)
+    assert len(list((tmp_path / "vault" / "papers").iterdir())) == 2
+
+
+def test_lines_of_the_log_name_the_crawl_that_they_are_about(store: ClusterStore, tmp_path: Path) -> None:
+    identity = store.add_request(Wish([parse_seed(SEED)], depth=0))
+    job, runner = server(store, tmp_path)
+    named: list[Mapping[str, str]] = []
+    after(job.source, 1, lambda: named.append(ids()))
+
+    runner.step()
+
+    assert named == [{"crawl": str(identity)}]
+    assert ids() == {}
+
+
+def server(store: ClusterStore, tmp_path: Path) -> tuple[Mapper, RequestRunner]:
+    """One that tells its progress whenever there is some."""
+    ticks = iter(range(10_000))
+    progress = ToldProgress(store, lambda _: None, lambda: 2.0 * next(ticks))
+    job = mapper(store, Mapper)
+    job.progress, job.check = progress, progress.check
+    vault = FolderVault(tmp_path / "vault")
+    return job, RequestRunner(store, job, progress, lambda _: vault, "author-year-title", repr)
+
+
+def after(source: object, requests: int, happens: Callable[[], object]) -> list[str]:
+    """Something happens while this request is answered; what was asked for."""
+    assert isinstance(source, Source)
+    ask = source._ask
+
+    def asked(what: str) -> None:
+        ask(what)
+        if len(source.asked) == requests:
+            happens()
+
+    source._ask = asked  # type: ignore[method-assign]
+    return source.asked
