@@ -370,7 +370,7 @@ def test_a_packed_answer_is_unpacked() -> None:
     ("encoding", "body", "says"),
     [
         ("gzip", b"not packed", "damaged"),
-        ("gzip", gzip.compress(b"[1, 2]" * 99)[:20], "cut off"),
+        ("gzip", gzip.compress(b"[1, 2]" * 99, mtime=0)[:20], "cut off"),
         ("br", b"\x0b\x02\x80[]\x03", "not asked for"),
         ("zstd", b"", "not asked for"),
     ],

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
-from refnet.adapters.database.pace import LONGEST, LONGEST_ASKED, MARGIN, SLACK, WIDEST, DatabasePace
+from refnet.adapters.database.pace import LONGEST, LONGEST_ASKED, MARGIN, SLACK, USUAL, WIDEST, DatabasePace
 from refnet.domain.errors import Cancelled, KeyRefused, RateLimited, SourceUnavailable, TransientError
 
 DOWN = SourceUnavailable("502")
@@ -122,6 +122,22 @@ def test_what_every_start_takes_is_no_lateness(engine: Engine) -> None:
         clock.times = 1_000
         pace.start()
         assert clock.times == 999
+
+
+def test_a_link_that_became_slow_is_usual_before_long(engine: Engine) -> None:
+    clock = Stalling(0)
+    pace = pace_of(engine, clock)
+    wait_for(pace, clock)
+    clock.now += MARGIN
+    pace.start()  # which shows how long it takes
+    clock.times = 1_000
+    for _ in range(USUAL):
+        clock.now += 1.2 * MARGIN
+        pace.start()
+    clock.now += 1.2 * MARGIN
+    before = clock.times
+    pace.start()
+    assert clock.times == before - 1
 
 
 def row(engine: Engine) -> tuple[float, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import queue
 import signal
 import socket
 import struct
@@ -191,22 +192,61 @@ class _Link:
             yield chunk[at : at + size]
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        pause = threading.Event()
+        line = _DelayLine(lambda chunk: self._pass_on(chunk, sink))
         try:
             while chunk := source.recv(65_536):
-                if self._proxy.latency:
-                    pause.wait(self._proxy.latency)
                 if self.dark:
                     return
-                for piece in self._pieces(chunk):
-                    sink.sendall(piece)
-                    self._proxy.carried += len(piece)
+                line.put(chunk, self._proxy.latency)
         except OSError:
             pass
+        finally:
+            line.end()
         if not self.dark:
             for one in self._sockets:
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
+
+    def _pass_on(self, chunk: bytes, sink: socket.socket) -> None:
+        if self.dark:
+            return
+        with suppress(OSError):
+            for piece in self._pieces(chunk):
+                sink.sendall(piece)
+                self._proxy.carried += len(piece)
+
+
+class _DelayLine:
+    """Hands on what is put into it in that order, each chunk so many seconds later: what was sent together arrives
+    together, as over a long way. Without a delay nothing waits for a thread.
+    """
+
+    def __init__(self, hand_on: Callable[[bytes], None]) -> None:
+        self._hand_on = hand_on
+        self._chunks: queue.SimpleQueue[tuple[float, bytes] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def put(self, chunk: bytes, delay: float) -> None:
+        if self._thread is None:
+            if not delay:
+                self._hand_on(chunk)
+                return
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._chunks.put((time.monotonic() + delay, chunk))
+
+    def end(self) -> None:
+        """Wait until all is handed on."""
+        if self._thread is not None:
+            self._chunks.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while (entry := self._chunks.get()) is not None:
+            due, chunk = entry
+            pause.wait(max(0.0, due - time.monotonic()))
+            self._hand_on(chunk)
 
 
 class Proxy:

@@ -41,7 +41,8 @@ class HintStore(Protocol):
 
     def untell(self, found: Sequence[DueJob]) -> None: ...
 
-    def due_count(self, stage: Stage) -> int: ...
+    def due_counts(self) -> Mapping[Stage, int]:
+        """Due jobs by stage, of those that have any."""
 
     def notes_due(self) -> Sequence[object]:
         """Crawls whose notes are to be begun or ended."""
@@ -68,11 +69,11 @@ def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = t
 
     Raises BrokerUnavailable: then nobody counts as told, and the next call tells.
     """
-    return sum(_announce(store, announcer, stage) for stage in stages)
+    due = store.due_counts()
+    return sum(_announce(store, announcer, stage, due.get(stage, 0)) for stage in stages)
 
 
-def _announce(store: HintStore, announcer: Announcer, stage: Stage) -> int:
-    due = store.due_count(stage)
+def _announce(store: HintStore, announcer: Announcer, stage: Stage, due: int) -> int:
     vaults = stage is Stage.GENERATE and bool(store.notes_due())
     requests = stage is Stage.CRAWL and store.requests_due()
     if not due and not vaults and not requests:

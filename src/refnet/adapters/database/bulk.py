@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Connection, Double, Integer, SmallInteger, Table
 from sqlalchemy.types import TypeEngine
 
+from refnet.adapters.database.engine import UNREAD
+
 #: Rows a statement on PostgreSQL, so that its arrays stay small.
 CHUNK = 5_000
 
@@ -24,7 +26,7 @@ def upsert(
 
     On PostgreSQL one statement takes a whole chunk as arrays, several times as fast as the driver's executemany;
     therefore no two rows may
-    have the same key. JSON values must be text already.
+    have the same key. JSON values must be text already. What goes wrong may be raised later; see `unread`.
     """
     if not rows:
         return
@@ -34,7 +36,7 @@ def upsert(
         return
     for start in range(0, len(rows), CHUNK):
         arrays = tuple(list(values) for values in zip(*rows[start : start + CHUNK], strict=True))
-        connection.exec_driver_sql(statement, arrays)
+        connection.exec_driver_sql(statement, arrays, execution_options=UNREAD)
 
 
 @cache

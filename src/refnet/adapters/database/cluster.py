@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from refnet.adapters.database import claims, dead, dead_messages, hints, ledger, record, stages, turns, worker_rows
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.clock import Clock, database_time, moment
 from refnet.adapters.database.cluster_notes import ClusterNotes
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.lock import shared_on_server, try_on_server
@@ -133,7 +133,7 @@ class ClusterStore(ClusterNotes):
     def claim_some(self, stage: Stage, owner: str, most: int, *, lead: str | None = None, lease: float) -> Wave | None:
         """Claim at most `most` jobs of a stage that asks nobody; the paper `lead` is among them where it is due."""
         with writing(self._engine) as connection:
-            now = self._clock(connection)
+            now = moment(connection, self._clock)
             return ledger.claim(
                 connection,
                 owner,
@@ -240,7 +240,7 @@ class ClusterStore(ClusterNotes):
 
     def take_untold(self, stage: Stage, most: int, told_for: float) -> list[DueJob]:
         with writing(self._engine) as connection:
-            return hints.take_untold(connection, stage, self._clock(connection), most, told_for)
+            return hints.take_untold(connection, stage, moment(connection, self._clock), most, told_for)
 
     def untell(self, found: Sequence[DueJob]) -> None:
         with writing(self._engine) as connection:
@@ -256,13 +256,18 @@ class ClusterStore(ClusterNotes):
         with writing(self._engine) as connection:
             claims.refuse(connection, stage, paper_id, reason, self._clock(connection))
 
+    def due_counts(self) -> dict[Stage, int]:
+        """Due jobs by stage, of those that have any."""
+        with reading(self._engine) as connection:
+            return hints.due_counts(connection, moment(connection, self._clock))
+
     def due_count(self, stage: Stage) -> int:
         with reading(self._engine) as connection:
-            return hints.due_count(connection, stage, self._clock(connection))
+            return hints.due_count(connection, stage, moment(connection, self._clock))
 
     def has_due(self, stage: Stage) -> bool:
         with reading(self._engine) as connection:
-            return hints.has_due(connection, stage, self._clock(connection))
+            return hints.has_due(connection, stage, moment(connection, self._clock))
 
     def oldest_due(self) -> dict[Stage, float]:
         with reading(self._engine) as connection:

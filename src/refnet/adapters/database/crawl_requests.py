@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, insert, 
 
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database import record, stages
-from refnet.adapters.database.clock import Clock
+from refnet.adapters.database.clock import Clock, Moment, moment
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.ledger import LONGEST_WAIT
 from refnet.adapters.database.schema import crawl_requests, crawls
@@ -131,7 +131,7 @@ class CrawlRequestTable:
     def requests_due(self) -> bool:
         """Whether there are some that nobody is at."""
         with reading(self._engine) as connection:
-            due = select(crawl_requests.c.id).where(_due(self._clock(connection)))
+            due = select(crawl_requests.c.id).where(_due(moment(connection, self._clock)))
             return connection.execute(due.limit(1)).first() is not None
 
     def take_requests_due(self, told_for: float) -> list[tuple[str, str | None]]:
@@ -235,7 +235,7 @@ def _open(connection: Connection, request: CrawlRequest, key: str, seeds: Sequen
     )
 
 
-def _due(now: float) -> ColumnElement[bool]:
+def _due(now: Moment) -> ColumnElement[bool]:
     lease = crawl_requests.c.lease_until
     nobody = or_(lease.is_(None), lease <= now, lease > now + LONGEST_WAIT)
     return and_(crawl_requests.c.state.in_(_OPEN), nobody)

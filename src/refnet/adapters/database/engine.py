@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -18,6 +18,8 @@ from refnet.domain.errors import ConfigurationError, StorageFull, StoreUnavailab
 
 #: Seconds that a connection waits for another process's write.
 BUSY_SECONDS = 30
+#: The options of a statement of which nobody reads the result; see `unread`.
+UNREAD = {"unread": True}
 #: Connections that a process has to a server at the most. Those that a busy time took are kept: opening one costs as
 #: much as ten questions.
 MOST_CONNECTIONS = 15
@@ -82,9 +84,13 @@ def open_engine(url: URL) -> Engine:
     file = sqlite_file(url)
     if file is None:
         try:
+            from refnet.adapters.database.round_trips import save_round_trips
+
             engine = create_engine(
                 url,
-                pool_pre_ping=True,
+                isolation_level="AUTOCOMMIT",  # of the driver: see `save_round_trips`
+                use_native_hstore=False,  # or it would be asked for
+                pool_use_lifo=True,  # the one used last need not be looked at
                 pool_size=MOST_CONNECTIONS,
                 max_overflow=0,
                 connect_args={
@@ -102,6 +108,7 @@ def open_engine(url: URL) -> Engine:
             raise ConfigurationError(
                 "DATABASE_URL names PostgreSQL, for which the extra 'cluster' is needed: pip install 'refnet[cluster]'."
             ) from error
+        save_round_trips(engine)
         event.listen(engine, "handle_error", _drop_interrupted)
         return engine
     try:
@@ -153,8 +160,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads, on one snapshot. Errors are translated."""
-    with translated(engine), engine.connect() as connection, connection.begin():
+    """Statements that only read: with SQLite on one snapshot, on PostgreSQL each on its own, as they would be in a
+    transaction there, too. Errors are translated.
+    """
+    with (
+        translated(engine),
+        engine.connect().execution_options(writes=False) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -180,6 +193,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+
+
+def unread(connection: Connection, statement: Executable) -> None:
+    """Execute what nobody reads the result of. On PostgreSQL it is on its way with the next statement whose result is
+    read, or with the end of the transaction, and what goes wrong with it is raised there.
+    """
+    connection.execute(statement, execution_options=UNREAD).close()
 
 
 @contextmanager

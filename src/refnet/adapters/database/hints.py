@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
+from refnet.adapters.database.clock import Moment
+from refnet.adapters.database.engine import unread
 from refnet.adapters.database.ledger import LONGEST_WAIT, due, lock
 from refnet.adapters.database.schema import jobs, papers
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.priority import calculate_priority
 
 
-def take_untold(connection: Connection, stage: Stage, now: float, most: int, told_for: float) -> list[DueJob]:
+def take_untold(connection: Connection, stage: Stage, now: Moment, most: int, told_for: float) -> list[DueJob]:
     """At most `most` due jobs of a stage that nobody was told of in the last `told_for` seconds, the weightiest first.
 
     They count as told from now on, so that no two processes tell of the same.
@@ -42,15 +44,22 @@ def untell(connection: Connection, found: Sequence[DueJob]) -> None:
     _tell(connection, found, None)
 
 
-def _tell(connection: Connection, found: Sequence[DueJob], when: float | None) -> None:
-    connection.execute(update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(hinted_at=when))
+def _tell(connection: Connection, found: Sequence[DueJob], when: Moment | None) -> None:
+    if found:
+        unread(connection, update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(hinted_at=when))
 
 
-def due_count(connection: Connection, stage: Stage, now: float) -> int:
+def due_count(connection: Connection, stage: Stage, now: Moment) -> int:
     return connection.execute(select(func.count()).select_from(jobs).where(due(stage, now))).scalar_one()
 
 
-def has_due(connection: Connection, stage: Stage, now: float) -> bool:
+def due_counts(connection: Connection, now: Moment) -> dict[Stage, int]:
+    """Due jobs by stage, of those that have any."""
+    query = select(jobs.c.stage, func.count()).where(or_(*(due(stage, now) for stage in Stage))).group_by(jobs.c.stage)
+    return {Stage(stage): count for stage, count in connection.execute(query)}
+
+
+def has_due(connection: Connection, stage: Stage, now: Moment) -> bool:
     return connection.execute(select(jobs.c.id).where(due(stage, now)).limit(1)).first() is not None
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, or_, select, update
 
 from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.clock import Moment
+from refnet.adapters.database.engine import unread
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
 from refnet.domain.crawl import Ask
 from refnet.domain.errors import LeaseLost
@@ -61,7 +63,7 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
 def claim(
     connection: Connection,
     owner: str,
-    now: float,
+    now: Moment,
     choose: Callable[[Sequence[Job]], Wave | None],
     *,
     stage: Stage = Stage.CRAWL,
@@ -77,7 +79,7 @@ def claim(
     """
     if lease is not None:
         _take_turns(connection, stage)
-    free_expired(connection, now)
+    unread(connection, _freeing(_expired(now), now))
     query = select(jobs, papers.c.citation_count, papers.c.reference_count).select_from(
         jobs.outerjoin(papers, papers.c.paper_id == jobs.c.paper_id)
     )
@@ -85,15 +87,15 @@ def claim(
         member = and_(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.paper_id == jobs.c.paper_id)
         query = query.join(crawl_papers, member).order_by(crawl_papers.c.depth, crawl_papers.c.rank)
     else:
-        query = query.order_by(jobs.c.share.asc().nulls_last(), jobs.c.due_at, jobs.c.id)
+        first = [] if lead is None else [case((jobs.c.paper_id == lead, 0), else_=1)]
+        query = query.order_by(*first, jobs.c.share.asc().nulls_last(), jobs.c.due_at, jobs.c.id)
     query = query.where(due(stage, now)).with_for_update(skip_locked=True, of=jobs)
     seen: list[Job] = []
-    if crawl_id is None and lead is not None:
+    if crawl_id is None and lead is not None and look_at == 1:
         # By its key, so that one job costs no look at all that are due.
         seen = _jobs(connection, query.where(jobs.c.paper_id == lead))
-        query = query.where(jobs.c.paper_id != lead)
-    if len(seen) < look_at:
-        seen += _jobs(connection, query.limit(look_at - len(seen)))
+    if not seen:
+        seen = _jobs(connection, query.limit(look_at))
     wave = choose(seen)
     if wave is None:
         return None
@@ -101,7 +103,8 @@ def claim(
     # one did it.
     counted = 1 if wave.alone else 0
     token = uuid.uuid4().hex
-    connection.execute(
+    unread(
+        connection,
         update(jobs)
         .where(jobs.c.id.in_([job.id for job in wave.jobs]))
         .values(
@@ -113,7 +116,7 @@ def claim(
             share=len(wave.jobs),
             hinted_at=None,
             updated_at=now,
-        )
+        ),
     )
     claimed = tuple(replace(job, attempts=job.attempts + counted) for job in wave.jobs)
     return replace(wave, jobs=claimed, claim=token)
@@ -134,7 +137,7 @@ def next_due(connection: Connection, crawl_id: int, now: float) -> float | None:
     return connection.execute(query).scalar()
 
 
-def due(stage: Stage, now: float) -> ColumnElement[bool]:
+def due(stage: Stage, now: Moment) -> ColumnElement[bool]:
     """Queued jobs of a stage whose time has come."""
     return and_(jobs.c.stage == stage, jobs.c.state == JobState.QUEUED, _has_come(jobs.c.due_at, now))
 
@@ -144,14 +147,14 @@ def _take_turns(connection: Connection, stage: Stage) -> None:
     and one of them would find nothing and go.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN, list(Stage).index(stage))))
+        unread(connection, select(func.pg_advisory_xact_lock(_TURN, list(Stage).index(stage))))
 
 
-def _has_come(time: ColumnElement[float], now: float) -> ColumnElement[bool]:
+def _has_come(time: ColumnElement[float], now: Moment) -> ColumnElement[bool]:
     return or_(time <= now, time > now + LONGEST_WAIT)
 
 
-def renew(connection: Connection, wave: Wave, now: float, lease: float) -> None:
+def renew(connection: Connection, wave: Wave, now: Moment, lease: float) -> None:
     """Hold a wave's jobs for `lease` more seconds. Raises LeaseLost when none of them is its own any more."""
     lock(connection, _held(wave))
     if not connection.execute(update(jobs).where(_held(wave)).values(lease_until=now + lease)).rowcount:
@@ -177,27 +180,29 @@ def settle(connection: Connection, wave: Wave, remaining: Mapping[str, Ask], now
     done = [job.id for job in wave.jobs if job.paper_id in remaining and not remaining[job.paper_id]]
     common: dict[str, Any] = {**_UNHELD, "faults": 0, "faulted_at": None, "share": None, "updated_at": now}
     if done:
-        connection.execute(
+        unread(
+            connection,
             update(jobs)
             .where(jobs.c.id.in_(done))
-            .values(state=JobState.DONE, ask=0, offset=0, reason=None, traceback=None, **common)
+            .values(state=JobState.DONE, ask=0, offset=0, reason=None, traceback=None, **common),
         )
     by_ask: dict[Ask, list[int]] = {}
     for job in wave.jobs:
         if remaining.get(job.paper_id):
             by_ask.setdefault(remaining[job.paper_id], []).append(job.id)
     for ask, ids in by_ask.items():
-        connection.execute(
+        unread(
+            connection,
             update(jobs)
             .where(jobs.c.id.in_(ids))
-            .values(state=JobState.QUEUED, ask=int(ask), offset=offset, due_at=now, attempts=0, losses=0, **common)
+            .values(state=JobState.QUEUED, ask=int(ask), offset=offset, due_at=now, attempts=0, losses=0, **common),
         )
 
 
 def release(
     connection: Connection,
     wave: Wave,
-    now: float,
+    now: Moment,
     *,
     due_in: float = 0.0,
     share: int | None = None,
@@ -230,23 +235,23 @@ def release(
     if faulted_at is not None:
         values.update(faults=jobs.c.faults + 1, faulted_at=faulted_at)
     lock(connection, _held(wave))
-    connection.execute(update(jobs).where(_held(wave)).values(**values))
+    unread(connection, update(jobs).where(_held(wave)).values(**values))
 
 
-def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None, now: float) -> None:
+def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None, now: Moment) -> None:
     """Make dead letters of the jobs that the wave still holds."""
     lock(connection, _held(wave))
-    connection.execute(
+    unread(
+        connection,
         update(jobs)
         .where(_held(wave))
-        .values(state=JobState.DEAD, reason=reason, traceback=traceback, share=None, updated_at=now, **_UNHELD)
+        .values(state=JobState.DEAD, reason=reason, traceback=traceback, share=None, updated_at=now, **_UNHELD),
     )
 
 
 def free_expired(connection: Connection, now: float) -> int:
     """Take back the jobs whose lease has run out."""
-    over = or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LONGEST_WAIT)
-    return _free(connection, and_(jobs.c.lease_until.is_not(None), over), now)
+    return _free(connection, _expired(now), now)
 
 
 def free_unleased(connection: Connection, now: float) -> int:
@@ -282,22 +287,28 @@ def give_back(connection: Connection, owners: Sequence[str], now: float) -> int:
     return result.rowcount
 
 
+def _expired(now: Moment) -> ColumnElement[bool]:
+    over = or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LONGEST_WAIT)
+    return and_(jobs.c.lease_until.is_not(None), over)
+
+
 def _free(connection: Connection, which: ColumnElement[bool], now: float, ended: str = "died") -> int:
+    return connection.execute(_freeing(which, now, ended)).rowcount
+
+
+def _freeing(which: ColumnElement[bool], now: Moment, ended: str = "died") -> Update:
     """Jobs of a lost wave may next be asked for in halves.
 
     One that ran alone is charged, and buried at the third time.
     """
     # Past rows that another transaction is at: it settles them, or frees them itself.
     lost = select(jobs.c.id).where(jobs.c.state == JobState.RUNNING, which).with_for_update(skip_locked=True)
-    ids = connection.execute(lost).scalars().all()
-    if not ids:
-        return 0
     alone = jobs.c.share == 1
     losses = jobs.c.losses + case((alone, 1), else_=0)
     given_up = losses >= MOST_LOSSES
-    result = connection.execute(
+    return (
         update(jobs)
-        .where(jobs.c.id.in_(ids))
+        .where(jobs.c.id.in_(lost))
         .values(
             state=case((given_up, JobState.DEAD.value), else_=JobState.QUEUED.value),
             reason=case(
@@ -312,7 +323,6 @@ def _free(connection: Connection, which: ColumnElement[bool], now: float, ended:
             **_UNHELD,
         )
     )
-    return result.rowcount
 
 
 def lock(connection: Connection, which: ColumnElement[bool]) -> None:
@@ -320,7 +330,7 @@ def lock(connection: Connection, which: ColumnElement[bool]) -> None:
     `enqueue`.
     """
     rows = select(jobs.c.id).where(which).order_by(jobs.c.stage, in_order(connection)).with_for_update(of=jobs)
-    connection.execute(rows).all()
+    unread(connection, rows)
 
 
 def in_order(connection: Connection) -> ColumnElement[str]:

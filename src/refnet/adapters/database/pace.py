@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, case, select, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
-from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.engine import reading, unread, writing
 from refnet.adapters.database.schema import pace
 from refnet.domain.errors import KeyRefused, RateLimited, TransientError
 
@@ -27,6 +28,8 @@ LONGEST_ASKED = 3_600.0
 #: much a start may come late (`LATE`), and the rest is for the network's whim.
 MARGIN = 1.08
 SLACK = LATE = (MARGIN - 1) / 4
+#: Starts by which is judged what is usual: where a link has become slow, it is so before long.
+USUAL = 3
 #: Seconds after which a wait looks whether it is still worth while.
 CHECK_EVERY = 1.0
 #: Widest that the pace stretches by itself without a key.
@@ -68,8 +71,8 @@ class DatabasePace:
         self._longest = longest
         self._clock = clock
         self._jitter = random.Random()
-        #: seconds that taking a start takes at the least, from the look at the clock on
-        self._quickest = math.inf
+        #: seconds that it took to take the last starts, from the look at the clock on
+        self._took: deque[float] = deque(maxlen=USUAL)
 
     def start(self) -> None:
         # Another process may have been asked to leave the host alone while this one slept, so look again before
@@ -103,9 +106,8 @@ class DatabasePace:
 
     def _lateness(self, looked: float) -> float:
         """Seconds that a start is later than is usual here: what each takes to come from a far database does no harm."""
-        took = time.monotonic() - looked
-        self._quickest = min(self._quickest, took)
-        return took - self._quickest
+        self._took.append(time.monotonic() - looked)
+        return self._took[-1] - min(self._took)
 
     def reserve(self) -> float:
         """0 when a request may start now, and the start is taken; else the seconds after which to ask again.
@@ -119,7 +121,9 @@ class DatabasePace:
         with the moment of this process's own clock at which it was taken.
         """
         with writing(self._engine) as connection:
-            row = connection.execute(select(pace).where(pace.c.host == self._host).with_for_update()).one_or_none()
+            own = select(pace).where(pace.c.host == self._host)
+            unread(connection, own.with_for_update())
+            row = connection.execute(own).one_or_none()
             looked = time.monotonic()
             now = self._clock(connection)
             if row is None:
@@ -201,7 +205,7 @@ class DatabasePace:
             return connection.execute(select(pace.c.successes).where(pace.c.host == self._host)).scalar() or 0
 
     def _update(self, connection: Connection, **values: Any) -> None:
-        connection.execute(update(pace).where(pace.c.host == self._host).values(**values))
+        unread(connection, update(pace).where(pace.c.host == self._host).values(**values))
 
 
 def _fingerprint(key: str | None) -> str:

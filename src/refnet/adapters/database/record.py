@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, Table, delete, exists, func, select, update
 
 from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.engine import unread
 from refnet.adapters.database.schema import (
     citations,
     crawl_papers,
@@ -235,6 +236,8 @@ def mark_unknown(connection: Connection, paper_ids: Sequence[str], asked: Ask, n
     The places of those never collected are free, in every crawl. A collected one stays what it is, with what is held
     of it: nothing new is to be had.
     """
+    if not paper_ids:
+        return
     stored = select(papers.c.paper_id).where(papers.c.paper_id.in_(paper_ids), papers.c.fetched_at.is_not(None))
     collected = sorted(connection.execute(stored).scalars())
     unknown = sorted(set(paper_ids).difference(collected))
@@ -262,7 +265,7 @@ def take_turns(connection: Connection) -> None:
     To be called before the first row is locked. SQLite has one writer anyway.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+        unread(connection, select(func.pg_advisory_xact_lock(_TURN)))
 
 
 _NOT_WORD = re.compile(r"\W+")

@@ -10,7 +10,7 @@ from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database import dead, dead_messages, ledger, record, turns
 from refnet.adapters.database.api_keys import ApiKeyTable
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.clock import Clock, database_time, moment
 from refnet.adapters.database.crawl_requests import CrawlRequestTable
 from refnet.adapters.database.crawl_views import CrawlViews
 from refnet.adapters.database.dead_pages import DeadPages
@@ -241,7 +241,7 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
     ) -> Wave | None:
         """Claim the jobs of the next request; see `ledger.claim`."""
         with writing(self._engine) as connection:
-            now = self._clock(connection)
+            now = moment(connection, self._clock)
             return ledger.claim(
                 connection,
                 owner,
@@ -260,7 +260,7 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
 
     def renew(self, wave: Wave, lease: float) -> None:
         with writing(self._engine) as connection:
-            ledger.renew(connection, wave, self._clock(connection), lease)
+            ledger.renew(connection, wave, moment(connection, self._clock), lease)
 
     def next_due(self, crawl_id: int) -> float | None:
         """Seconds until a queued job of the crawl falls due, None when there is none."""
@@ -346,7 +346,7 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
     ) -> None:
         """Give a wave's jobs back to the queue; see `ledger.release`."""
         with writing(self._engine) as connection:
-            now = self._clock(connection)
+            now = moment(connection, self._clock)
             ledger.release(
                 connection,
                 wave,
@@ -362,7 +362,7 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
 
     def bury(self, wave: Wave, reason: str, traceback: str | None = None) -> None:
         with writing(self._engine) as connection:
-            ledger.bury(connection, wave, reason, traceback, self._clock(connection))
+            ledger.bury(connection, wave, reason, traceback, moment(connection, self._clock))
 
     def dead_letters(self, crawl_id: int | None = None) -> list[DeadLetter]:
         """Dead jobs, the oldest first; of one crawl, or of all."""
