@@ -56,6 +56,20 @@ _PYTHONPATH = os.pathsep.join(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("refnet")
+    group.addoption("--made-up-seconds", type=int, default=12, help="of made-up requests to the API, in each role")
+
+
+def pytest_keyboard_interrupt() -> None:
+    """Ctrl-C is taken once by a process of pytest-xdist, which then ends what it started.
+
+    Five seconds later its library sends it another, and a server that was about to be ended would stay.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user with nothing set, no files and no network, who works in `tmp_path`."""

@@ -37,9 +37,11 @@ def free_port() -> int:
     """A port of loopback that nobody listens on.
 
     Below those that the system gives to outgoing connections (Linux from 32768, macOS from 49152): while a server is
-    down between two starts, nothing may take its port, not even a client of it that connects again and again.
+    down between two starts, nothing may take its port, not even a client of it that connects again and again. For the
+    same reason each of the processes that pytest-xdist shares the tests among has ports of its own.
     """
-    for port in random.sample(range(20_000, 32_000), 100):
+    mine, processes = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    for port in random.sample(_ports_of(int(mine.removeprefix("gw")), int(processes)), 100):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -47,6 +49,10 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no free port between 20000 and 32000")
+
+
+def _ports_of(process: int, processes: int) -> range:
+    return range(20_000 + process % processes, 32_000, processes)
 
 
 def listens(port: int) -> bool:

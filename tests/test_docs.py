@@ -259,6 +259,7 @@ def test_every_section_of_a_note_is_in_the_reference_in_both_languages() -> None
     assert rows == [(LANGUAGES["en"].headings[key], LANGUAGES["ja"].headings[key]) for key in SECTIONS]
 
 
+@pytest.mark.slow
 def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with StandIn(bundled_corpus()) as server:
         settings = {

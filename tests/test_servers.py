@@ -58,6 +58,16 @@ def test_a_free_port_is_no_standard_one_and_none_that_the_system_gives_to_connec
     assert all(20_000 <= port < 32_000 for port in ports)
 
 
+def test_processes_that_share_the_tests_have_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
+    ports = []
+    for name in ("gw0", "gw1"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", name)
+        ports.append({free_port() for _ in range(50)})
+
+    assert [{port % 2 for port in mine} for mine in ports] == [{0}, {1}]
+
+
 def test_a_redis_has_one_port_saves_nothing_unasked_and_is_gone_at_the_end(each_redis: Path) -> None:
     with running_redis(each_redis) as server:
         port = server.port

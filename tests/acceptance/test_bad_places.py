@@ -176,6 +176,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(refnet: Refnet) -> None:
     assert "REFNET_DATA_DIR" in ended.error
 
 
+@pytest.mark.slow
 def test_only_one_refnet_works_on_a_database_while_others_may_read(serve: Serve, user: User) -> None:
     stand_in = serve(latency=0.3)
     refnet = user(stand_in, REFNET_BATCH_IDS="5")
@@ -197,6 +198,7 @@ def test_only_one_refnet_works_on_a_database_while_others_may_read(serve: Serve,
     assert len(tree(refnet.folder / "vault" / "papers")) == 57
 
 
+@pytest.mark.slow
 def test_a_lock_left_by_a_killed_process_stops_nobody(serve: Serve, user: User) -> None:
     stand_in = serve(latency=0.2)
     refnet = user(stand_in)

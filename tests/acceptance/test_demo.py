@@ -41,6 +41,7 @@ def test_the_demonstration_says_what_it_is_and_claims_no_request_to_anybody(newc
     assert "s3cret" not in ended.out + ended.err
 
 
+@pytest.mark.slow
 def test_a_second_demonstration_changes_nothing(newcomer: Refnet) -> None:
     first = newcomer.done("demo", "--json").json
     before = stamps(newcomer.folder / "demo-vault")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from refnet.demo.bundled import SEED
 from tests.acceptance.command import Refnet
 
@@ -21,6 +23,7 @@ def authors(refnet: Refnet, value: str) -> str:
     return str(had)
 
 
+@pytest.mark.slow
 def test_a_bug_while_notes_are_named_leaves_no_crawl_that_looks_as_if_it_ran(refnet: Refnet) -> None:
     assert refnet("map", SEED, "--depth", "0").code == 0
     had = authors(refnet, SPOILT)

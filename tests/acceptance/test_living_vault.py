@@ -16,6 +16,7 @@ def mapped(refnet: Refnet) -> Refnet:
     return refnet
 
 
+@pytest.mark.slow
 def test_what_the_reader_wrote_survives_a_larger_crawl(mapped: Refnet) -> None:
     papers = mapped.folder / "vault" / "papers"
     (note,) = papers.glob("Lewis 2020*.md")

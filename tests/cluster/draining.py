@@ -128,6 +128,15 @@ def unacknowledged(lab: Lab, rabbit: RabbitServer | None = None) -> int:
         return int(client.hlen("unacked")) + int(client.zcard("unacked_index"))
 
 
+def is_unacknowledged(lab: Lab, task_id: str) -> bool:
+    """Whether some worker took a task's message and neither did it nor gave it back, on Redis.
+
+    Other messages do not count: a worker's own sign of life may be lost with the connection on which it came.
+    """
+    with Connection(lab.environment["CELERY_BROKER_URL"]) as connection:
+        return any(task_id.encode() in record for record in connection.default_channel.client.hvals("unacked"))
+
+
 def waiting(lab: Lab, queue: str) -> int:
     with lab.cluster() as cluster:
         return cluster.depths()[queue]

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine, reading
+from refnet.adapters.database.migrate import upgrade
 from refnet.bootstrap.cluster import Cluster, open_cluster
 from refnet.demo.server import StandIn
 from refnet.settings import load_settings
@@ -223,5 +224,7 @@ class Lab:
 
 def open_lab(refnet: Refnet, stand_in: StandIn, database: str) -> Lab:
     """A lab whose database has its tables."""
-    refnet.without("CELERY_BROKER_URL").done("db", "upgrade")
+    theirs = open_engine(database_url(refnet.environment["DATABASE_URL"]))
+    upgrade(theirs)  # what `refnet db upgrade` does, which takes a second to start; that it does is tested elsewhere
+    theirs.dispose()
     return Lab(refnet, stand_in, open_engine(database_url(database)))

@@ -21,7 +21,7 @@ from refnet.domain.dead_messages import DeadMessage
 from refnet.domain.errors import StoreUnavailable
 from refnet.domain.jobs import Stage
 from tests.cluster.conftest import MakeLab
-from tests.cluster.draining import unacknowledged
+from tests.cluster.draining import is_unacknowledged
 from tests.cluster.faults import Proxy, port_of
 from tests.cluster.lab import Lab, until
 from tests.cluster.poisoned import Poisoned
@@ -124,12 +124,12 @@ def test_a_task_whose_process_is_gone_is_told_of_when_the_database_is_back_and_h
             asked = time.monotonic()
             assert outage.app.control.ping(timeout=ANSWERS, limit=1)
             print(f"answered after {time.monotonic() - asked:.1f} s")
-        assert unacknowledged(outage.lab) > 0  # should the worker end now, the task comes again
+        assert is_unacknowledged(outage.lab, sent.id)  # should the worker end now, the task comes again
 
     back = time.monotonic()
     [letter] = until(outage.letters, what="the dead letter")
     until(lambda: sent.status == "FAILURE", what="the result")
-    until(lambda: unacknowledged(outage.lab) == 0, what="the message to be among the dead letters")
+    until(lambda: not is_unacknowledged(outage.lab, sent.id), what="the message to be among the dead letters")
     print(f"told of {time.monotonic() - back:.1f} s after the database was back")
     assert SAID[fate] in letter.reason
     assert outage.app.send_task("health_check", queue="crawler").get(timeout=60)["status"] == "healthy"

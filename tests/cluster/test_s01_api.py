@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from refnet.demo.bundled import SEED
 from refnet.domain.crawls import CrawlState
 from tests.acceptance.command import tree
 from tests.acceptance.serving import ask, events, serving, to_its_end
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_crawl_posted_to_the_api_ends_as_the_notes_of_map(lab: Lab, tmp_path: Path) -> None:

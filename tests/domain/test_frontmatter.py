@@ -170,10 +170,10 @@ def test_one_property_can_be_asked_for() -> None:
 @pytest.mark.parametrize("piece", ["a: ", " ", "'", '"', "[", "- ", "a:\n", "#", ":", "\\"])
 def test_the_time_grows_no_faster_than_the_text(piece: str) -> None:
     text = f"---\nk: {piece * (100_000 // len(piece))}\n{piece * (100_000 // len(piece))}\n---\n"
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         for one in split(text).entries:
             value_of(one.raw)
     except BrokenNote:
         pass
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0

@@ -200,8 +200,8 @@ def test_a_tag_is_one_that_obsidian_takes(text: str, shown: str | None) -> None:
 )
 def test_the_time_grows_no_faster_than_the_text(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    begun = time.perf_counter()
+    begun = time.process_time()
     inert.block(text)
     inert.value(text)
     inert.link_url(f"https://x.org/{text}")
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0

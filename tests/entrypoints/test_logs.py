@@ -6,8 +6,11 @@ import json
 import logging
 import subprocess
 import sys
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -15,9 +18,9 @@ from hypothesis import strategies as st
 
 from refnet.domain.about import about, now_about
 from refnet.domain.errors import ConfigurationError
+from refnet.domain.redaction import HIDDEN, redactor
 from refnet.entrypoints import logs
 from refnet.entrypoints.logs import JsonLine, Line, configure
-from refnet.entrypoints.redaction import HIDDEN, redactor
 from refnet.settings import load_settings
 from tests.cluster.lab import until
 
@@ -169,6 +172,34 @@ def test_names_and_passwords_of_any_url_and_header_are_hidden(text: str, shown: 
     assert redactor([])(text) == shown
 
 
+HARD = "q'\"\\k3y-0f-mine%/+=&< >é"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(HARD, repr(repr(HARD)), json.dumps(json.dumps(json.dumps(HARD))), json.dumps(repr(HARD)), ascii(ascii(HARD))),
+        *(quote(HARD), quote(HARD, safe=""), quote_plus(HARD), quote(quote(HARD)), quote(HARD).lower()),
+        *(escape(HARD), escape(escape(HARD)), repr(escape(HARD)), quote(repr(HARD)), HARD.encode().hex()),
+        *(b64encode(b"x" * n + HARD.encode() + b"y" * m).decode() for n in range(4) for m in range(4)),
+        *(urlsafe_b64encode(b"x" * n + HARD.encode()).decode() for n in range(4)),
+        quote(b64encode(HARD.encode()).decode()),
+    ],
+)
+def test_a_secret_is_hidden_at_any_depth_of_quotes_and_inside_of_what_was_encoded(text: str) -> None:
+    told = redactor([HARD])(f"before {text} behind")
+
+    assert HIDDEN in told
+    assert len(told) <= len(f"before {HIDDEN} behind") + 20, "but for quotes around it, and what was beside it"
+    assert told.startswith("before ")
+    assert told.endswith(" behind")
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=4))
+def test_whatever_secret_is_hidden_as_it_is(secret: str) -> None:
+    assert secret not in redactor([secret])(f"<{secret}>") or secret in HIDDEN
+
+
 def test_a_short_secret_hides_no_words_but_itself_in_a_url() -> None:
     redact = redactor(["redis://:abc@host"])
 
@@ -200,6 +231,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 def test_of_forty_thousand_lines_of_four_processes_none_is_lost_at_rotation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
