@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from refnet.adapters.database.engine import database_url, open_engine, writing
 from refnet.adapters.database.migrate import upgrade
@@ -97,24 +97,23 @@ def test_a_start_that_came_a_little_late_does_not_put_off_the_next(engine: Engin
 
 
 class Stalling(Clock):
-    """Everything stops for a moment, some times, just as a start is taken."""
+    """Everything stops for a moment, `times` times, just as a start is taken: at the end of its transaction."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__()
-        self.times = times
+        self.times = 0
+        event.listen(engine, "commit", self._stall)
 
-    def __call__(self, connection: Connection) -> float:
-        now = super().__call__(connection)
+    def _stall(self, _: Connection) -> None:
         if self.times:
             self.times -= 1
             threading.Event().wait(3 * SLACK)
             self.now += 3 * SLACK
-        return now
 
 
 def test_what_every_start_takes_is_no_lateness(engine: Engine) -> None:
     """As with a database far away."""
-    clock = Stalling(0)
+    clock = Stalling(engine)
     pace = pace_of(engine, clock)
     wait_for(pace, clock)
     for _ in range(3):
@@ -125,7 +124,7 @@ def test_what_every_start_takes_is_no_lateness(engine: Engine) -> None:
 
 
 def test_a_link_that_became_slow_is_usual_before_long(engine: Engine) -> None:
-    clock = Stalling(0)
+    clock = Stalling(engine)
     pace = pace_of(engine, clock)
     wait_for(pace, clock)
     clock.now += MARGIN
@@ -147,7 +146,7 @@ def row(engine: Engine) -> tuple[float, int]:
 
 
 def test_a_start_held_up_after_it_was_taken_puts_off_the_next(engine: Engine) -> None:
-    clock = Stalling(0)
+    clock = Stalling(engine)
     pace = pace_of(engine, clock)
     wait_for(pace, clock)
     clock.now += MARGIN
@@ -161,7 +160,7 @@ def test_a_start_held_up_after_it_was_taken_puts_off_the_next(engine: Engine) ->
 
 
 def test_a_start_held_up_until_another_was_taken_waits_for_its_turn(engine: Engine) -> None:
-    clock = Stalling(0)
+    clock = Stalling(engine)
     slow, quick = pace_of(engine, clock), pace_of(engine, clock)
     wait_for(quick, clock)
     clock.now += MARGIN
@@ -173,7 +172,7 @@ def test_a_start_held_up_until_another_was_taken_waits_for_its_turn(engine: Engi
 
 
 def test_where_every_start_is_held_up_they_are_made_at_last(engine: Engine) -> None:
-    clock = Stalling(0)
+    clock = Stalling(engine)
     pace = pace_of(engine, clock)
     wait_for(pace, clock)
     clock.now += MARGIN

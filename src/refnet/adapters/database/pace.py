@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, case, select, update
+from sqlalchemy import Connection, Double, Engine, case, literal, select, update
 
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.clock import Clock, database_time
+from refnet.adapters.database.clock import Clock, database_time, moment
 from refnet.adapters.database.engine import reading, unread, writing
 from refnet.adapters.database.schema import pace
 from refnet.domain.errors import KeyRefused, RateLimited, TransientError
@@ -123,9 +123,12 @@ class DatabasePace:
         with writing(self._engine) as connection:
             own = select(pace).where(pace.c.host == self._host)
             unread(connection, own.with_for_update())
-            row = connection.execute(own).one_or_none()
+            # Together with the time: from a far server each answer takes a while, and so does every start.
+            at = moment(connection, self._clock)
+            clock = literal(at, Double) if isinstance(at, float) else at
+            row = connection.execute(own.add_columns(clock.label("now"))).one_or_none()
             looked = time.monotonic()
-            now = self._clock(connection)
+            now = self._clock(connection) if row is None else float(row.now)
             if row is None:
                 upsert(
                     connection,
