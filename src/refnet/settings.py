@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError,
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from refnet.domain.errors import ConfigurationError
+from refnet.domain.passwords import holds_none
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
 SECRETS = (
@@ -22,6 +24,8 @@ SECRETS = (
     "FLOWER_BASIC_AUTH",
 )
 
+#: Of these an empty file is as good as none: a deployment has to name a file that is there.
+_OPTIONAL = ("SEMANTIC_SCHOLAR_API_KEY",)
 _URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -58,6 +62,8 @@ class Settings(BaseSettings):
     request_seconds: float = Field(40.0, gt=0, allow_inf_nan=False, validation_alias="REFNET_REQUEST_SECONDS")
     outage_seconds: float = Field(900.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_OUTAGE_SECONDS")
     api_rps: float = Field(100.0, gt=0, le=1_000_000, allow_inf_nan=False, validation_alias="REFNET_API_RPS")
+    #: addresses and networks, separated by commas, whose X-Forwarded-For is believed
+    trusted_proxies: str = Field("", max_length=2_000, validation_alias="REFNET_TRUSTED_PROXIES")
     no_network_seconds: float = Field(60.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_NO_NETWORK_SECONDS")
 
     @field_validator("source_url")
@@ -81,6 +87,16 @@ class Settings(BaseSettings):
             if not value.isascii() or not value.isprintable():
                 raise ValueError("it holds characters that cannot be sent")
         return value or None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for one in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError("write addresses or networks such as 10.0.0.0/8, separated by commas") from None
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -109,8 +125,12 @@ class Settings(BaseSettings):
 
     def secrets(self) -> list[str]:
         """Every secret, in the clear, for whoever has to keep them out of something."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return [secret for _, secret in self.named_secrets()]
+
+    def named_secrets(self) -> list[tuple[str, str]]:
+        """The same, each with its variable."""
+        values = [(field.validation_alias, getattr(self, name)) for name, field in type(self).model_fields.items()]
+        return [(str(name), value.get_secret_value()) for name, value in values if isinstance(value, SecretStr)]
 
     def for_demo(self, *, database: Path, source_url: str) -> Settings:
         """These settings with a database and a source of the demonstration's own.
@@ -142,10 +162,19 @@ def load_settings() -> Settings:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise ConfigurationError(f"{name}_FILE names a file that cannot be read: {file} ({reason}).") from error
+        if not given[name] and name not in _OPTIONAL:
+            raise ConfigurationError(f"{name}_FILE names a file that is empty: {file}.")
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "A setting"
         why = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         raise ConfigurationError(f"{name} cannot be used: {why}.") from None
+    for name, secret in settings.named_secrets():
+        if holds_none(secret):
+            raise ConfigurationError(
+                f"{name} holds a password or key that is empty, that stands in everybody's examples, or that a server comes "
+                "with. Take one of your own."
+            )
+    return settings

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 
 from refnet.demo.bundled import SEED
 from tests.cluster.lab import Lab, until
-from tests.cluster.watching import Scrape
-from tests.prometheus_server import Prometheus, running_prometheus
-from tests.servers import free_port
+from tests.cluster.watching import metrics, watched
 
 pytestmark = pytest.mark.slow
 
@@ -26,39 +19,6 @@ QUEUES = ("crawler", "summarizer", "generator")
 OTHER = "arXiv:1706.03762"
 #: In place of Grafana, which chooses it by the scrape interval.
 RATE_INTERVAL = "2m"
-
-
-@contextmanager
-def watched(lab: Lab, root: Path, folder: Path) -> Iterator[tuple[Prometheus, str, str]]:
-    """Serve the lab, and let Prometheus watch it as `deploy/` says; yields it, the server's address, and a key."""
-    key = lab.refnet.done("keys", "create", "--scope", "read", "--json").json["key"]
-    port = free_port()
-    lab.refnet.start("serve", "--port", str(port))
-    address = f"127.0.0.1:{port}"
-    shutil.copytree(root / "deploy" / "prometheus", folder / "prometheus")
-    file = folder / "prometheus" / "prometheus.yml"
-    config = yaml.safe_load(file.read_text())
-    (job,) = config["scrape_configs"]
-    (folder / "key").write_text(key)
-    job["authorization"]["credentials_file"] = str(folder / "key")
-    job["static_configs"] = [{"targets": [address]}]
-    file.write_text(yaml.safe_dump(config))
-    until(lambda: serves(address, key), what="the server to answer")
-    with running_prometheus(folder, file) as prometheus:
-        yield prometheus, f"http://{address}", key
-
-
-def serves(address: str, key: str) -> bool:
-    try:
-        return bool(metrics(f"http://{address}", key).samples)
-    except OSError:
-        return False
-
-
-def metrics(url: str, key: str) -> Scrape:
-    request = urllib.request.Request(f"{url}/metrics", headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
-        return Scrape.of(answer.read().decode())
 
 
 def queries(root: Path) -> list[str]:

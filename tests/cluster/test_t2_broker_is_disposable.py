@@ -17,6 +17,7 @@ from tests.cluster.chaos import away, emptied, repeats, restarted, supervised
 from tests.cluster.conftest import MakeLab
 from tests.cluster.faults import Killer, Supervisor, pauses
 from tests.cluster.lab import Lab
+from tests.cluster.watching import at_rest
 from tests.rabbitmq_server import rabbitmq_program, running_rabbitmq
 from tests.redis_server import redis_program, running_redis
 from tests.servers import missing
@@ -107,6 +108,9 @@ def holds(lab: Lab, mapping: Running, chaos: Chaos, supervisor: Supervisor, othe
     assert tree(lab.vault) == tree(other.folder / "vault")  # nothing beside it either, such as *.tmp
     assert len(list((lab.vault / "papers").iterdir())) == PAPERS
     assert not lab.query("SELECT paper_id, state FROM jobs WHERE state <> 'done'")
+    assert at_rest(lab) == []
+    [counted] = lab.query("SELECT CAST(sum(count) AS bigint) AS number FROM request_counts")
+    assert 0 <= len(lab.stand_in.log) - counted.number <= killer.kills, "who is killed with a request counts it no more"
 
     before, asked = stamps(lab.vault), len(lab.stand_in.log)
     assert lab.refnet.map(*WORDS)["requests"] == {"semantic_scholar": 0}

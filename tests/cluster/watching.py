@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
+import yaml
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,7 +20,11 @@ from refnet.bootstrap import build
 from refnet.entrypoints.web.metrics import router
 from refnet.settings import load_settings
 from tests.cluster.lab import Lab, until
-from tests.servers import free_port
+from tests.prometheus_server import Prometheus, running_prometheus
+from tests.servers import free_port, ticks
+
+#: Series of one answer, at the most.
+MOST_SERIES = 500
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,55 @@ class Scrape:
         }
 
 
+def untrue(lab: Lab, found: Scrape) -> list[str]:
+    """What a lab at rest shows and is not so; each complaint is a sentence."""
+    rows = lab.query("SELECT stage, state, count(*) AS number FROM jobs GROUP BY stage, state")
+    jobs: dict[tuple[str, ...], float] = {(row.stage, row.state): row.number for row in rows}
+    dead = {"job": sum(number for (_, state), number in jobs.items() if state == "dead")}
+    dead["message"] = lab.query("SELECT count(*) AS number FROM dead_messages")[0].number
+    told = lab.query(
+        "SELECT task, state, CAST(sum(count) AS bigint) AS number FROM task_counts GROUP BY task, state"
+        " HAVING sum(count) > 0"
+    )
+    due = lab.query("SELECT count(*) AS number FROM jobs WHERE state IN ('queued', 'running')")[0].number
+    truth: dict[str, dict[tuple[str, ...], float]] = {
+        "refnet_jobs stage state": jobs,
+        "refnet_crawls state": {
+            (row.state,): row.number for row in lab.query("SELECT state, count(*) AS number FROM crawls GROUP BY state")
+        },
+        "refnet_dead_letters kind": {(kind,): number for kind, number in dead.items() if number},
+        "celery_tasks_total task state": {(row.task, row.state): row.number for row in told},
+        "refnet_requests_total source status": {
+            (row.source, row.status): row.number
+            for row in lab.query(
+                "SELECT source, status, CAST(sum(count) AS bigint) AS number FROM request_counts GROUP BY source, status"
+            )
+        },
+    }
+    if not due:
+        truth["refnet_oldest_due_seconds stage"] = {}
+    complaints = []
+    for name, expected in truth.items():
+        series, *labels = name.split()
+        if (shown := found.by(series, *labels)) != expected:
+            complaints.append(f"{series} is {shown}, and should be {expected}")
+    parts = [part for part in ("database", "broker") if found.value(f"refnet_{part}_up") != 1]
+    complaints += [f"the {part} is not up" for part in parts]
+    if len(found.samples) > MOST_SERIES:
+        complaints.append(f"there are {len(found.samples)} series")
+    return complaints
+
+
+def at_rest(lab: Lab, seconds: float = 15.0) -> list[str]:
+    """The same of a lab whose `/metrics` are asked now, and again until workers have added what they counted last."""
+    found: list[str] = []
+    with serving(lab) as url:
+        for _ in ticks(seconds):
+            if not (found := untrue(lab, scrape(url))):
+                break
+        return found
+
+
 def scrape(url: str) -> Scrape:
     with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:  # noqa: S310 - loopback
         return Scrape.of(answer.read().decode())
@@ -76,3 +132,36 @@ def serving(lab: Lab) -> Iterator[str]:
         server.should_exit = True
         thread.join(30)
         application.engine.dispose()
+
+
+@contextmanager
+def watched(lab: Lab, root: Path, folder: Path) -> Iterator[tuple[Prometheus, str, str]]:
+    """Serve the lab, and let Prometheus watch it as `deploy/` says; yields it, the server's address, and a key."""
+    key = lab.refnet.done("keys", "create", "--scope", "read", "--json").json["key"]
+    port = free_port()
+    lab.refnet.start("serve", "--port", str(port))
+    address = f"127.0.0.1:{port}"
+    shutil.copytree(root / "deploy" / "prometheus", folder / "prometheus")
+    file = folder / "prometheus" / "prometheus.yml"
+    config = yaml.safe_load(file.read_text())
+    (job,) = config["scrape_configs"]
+    (folder / "key").write_text(key)
+    job["authorization"]["credentials_file"] = str(folder / "key")
+    job["static_configs"] = [{"targets": [address]}]
+    file.write_text(yaml.safe_dump(config))
+    until(lambda: serves(address, key), what="the server to answer")
+    with running_prometheus(folder, file) as prometheus:
+        yield prometheus, f"http://{address}", key
+
+
+def serves(address: str, key: str) -> bool:
+    try:
+        return bool(metrics(f"http://{address}", key).samples)
+    except OSError:
+        return False
+
+
+def metrics(url: str, key: str) -> Scrape:
+    request = urllib.request.Request(f"{url}/metrics", headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        return Scrape.of(answer.read().decode())

@@ -119,3 +119,92 @@ def test_the_demonstration_takes_nothing_of_the_users(tmp_path: Path, monkeypatc
     assert own.contact is None
     assert own.broker_url is None
     assert own.database == f"sqlite:///{tmp_path / 'demo.db'}"
+
+
+# ---------------------------------------------------------------- secrets that are none
+
+NONE = [
+    ("DATABASE_URL", "postgresql://refnet:changeme@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:ChangeMe@127.0.0.1/refnet"),
+    ("DATABASE_URL", "postgresql://you:password@localhost/refnet"),
+    ("DATABASE_URL", "postgresql://postgres:postgres@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:${POSTGRES_PASSWORD}@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:@db.example.org/refnet"),
+    ("CELERY_BROKER_URL", "redis://:@redis.example.org:6379/0"),
+    ("CELERY_BROKER_URL", "redis://:change%2Dme@redis.example.org:6379/0"),
+    ("CELERY_BROKER_URL", "amqp://guest:guest@rabbitmq.example.org:5672//"),
+    ("CELERY_BROKER_URL", "redis://:<password>@redis.example.org:6379/0"),
+    ("SEMANTIC_SCHOLAR_API_KEY", "changeme"),
+    ("SEMANTIC_SCHOLAR_API_KEY", "your-api-key-here"),
+    ("SEMANTIC_SCHOLAR_API_KEY", "${SEMANTIC_SCHOLAR_API_KEY}"),
+    ("REFNET_SIGNING_KEYS", "changeme"),
+    ("REFNET_SIGNING_KEYS", "a-long-key-of-somebodys-own,changeme"),
+    ("REFNET_SIGNING_KEYS", "${REFNET_SIGNING_KEYS}"),
+    ("FLOWER_BASIC_AUTH", "you:changeme"),
+    ("FLOWER_BASIC_AUTH", "you:"),
+]
+CHOSEN = [
+    ("DATABASE_URL", "postgresql://refnet:a-word-of-its-own@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql:///refnet"),  # who asks is known otherwise
+    ("DATABASE_URL", "postgresql://postgres:postgres@127.0.0.1/refnet"),
+    ("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0"),
+    ("CELERY_BROKER_URL", "amqp://guest:guest@localhost:5672//"),  # RabbitMQ lets nobody else in by it
+    ("REFNET_SIGNING_KEYS", "a-long-key-of-somebodys-own,another-one-of-that-length"),
+    ("FLOWER_BASIC_AUTH", "you:a:word:with:colons"),
+]
+
+
+@pytest.mark.parametrize("by_file", [False, True], ids=["variable", "file"])
+@pytest.mark.parametrize(("name", "value"), NONE)
+def test_a_secret_that_anybody_would_try_is_refused_by_its_name_and_not_repeated(
+    name: str,
+    value: str,
+    by_file: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if by_file:
+        (tmp_path / "secret").write_text(value, encoding="utf-8")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+    else:
+        monkeypatch.setenv(name, value)
+
+    assert run(["status"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"refnet: {name} holds a password or key that is empty")
+    assert value not in err
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(["serve"], 2), (["worker", "all"], 2), (["map", "x"], 2), (["doctor"], 1)]
+)
+def test_nothing_starts_with_such_a_secret(
+    command: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFNET_SIGNING_KEYS", "changeme")
+
+    assert run(command) == code
+    out, err = capsys.readouterr()
+    assert "REFNET_SIGNING_KEYS holds a password or key that is empty" in out + err
+
+
+@pytest.mark.parametrize(("name", "value"), CHOSEN)
+def test_a_secret_that_somebody_chose_is_not(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert load_settings().named_secrets() == [(name, value)]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secrets_file_that_is_empty_is_named_unless_the_secret_may_be_left_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text(" \n", encoding="utf-8")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
+    if name == "SEMANTIC_SCHOLAR_API_KEY":  # deploy/secrets.sh makes an empty one
+        assert load_settings().key is None
+        return
+    with pytest.raises(ConfigurationError, match=f"{name}_FILE names a file that is empty"):
+        load_settings()

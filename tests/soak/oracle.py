@@ -13,6 +13,7 @@ import yaml
 from tests.acceptance.command import stamps, tree
 from tests.cluster.chaos import most_within
 from tests.cluster.lab import Lab
+from tests.cluster.watching import at_rest
 from tests.soak.history import forged, history
 from tests.soak.source import Source
 
@@ -47,7 +48,7 @@ class Oracle:
 
     def complaints(self, *, rerun: bool = True) -> list[str]:
         """All there is to say against it; nothing where all is well. A rerun is made only where all else is."""
-        found = [*self._ledger(), *self._vault(), *self._strays(), *self._rate()]
+        found = [*self._ledger(), *self._vault(), *self._strays(), *self._rate(), *at_rest(self.lab)]
         return found or ([*self._rerun()] if rerun else [])
 
     @property

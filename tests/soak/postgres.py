@@ -25,6 +25,10 @@ class PostgresServer:
         self._binaries = Path(shlex.split((self._data / "postmaster.opts").read_text())[0]).parent
         self._options = shlex.join(shlex.split((self._data / "postmaster.opts").read_text())[1:])
 
+    @property
+    def log(self) -> Path:
+        return self._data.parent / "log"
+
     def restart_at_once(self) -> None:
         """`pg_ctl -m immediate restart`: every session is cut off, and recovery begins as after a crash."""
         self._control("-m", "immediate", "restart")

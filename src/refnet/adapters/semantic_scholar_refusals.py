@@ -24,6 +24,7 @@ from refnet.domain.errors import (
     RequestTooLarge,
     SourceUnavailable,
 )
+from refnet.domain.redaction import redactor
 
 _LONGEST_SENTENCE = 300
 #: A wait of an hour or more is taken for a mistake, and for this many seconds.
@@ -68,7 +69,7 @@ def sentence(response: Response, key: str | None) -> str:
         return ""
     said = (body.get("error") or body.get("message")) if isinstance(body, Mapping) else None
     if key and isinstance(said, str):
-        said = said.replace(key, "[key]")
+        said = redactor([key])(said)
     return (clean_text(said, _LONGEST_SENTENCE) or "").rstrip(".")
 
 

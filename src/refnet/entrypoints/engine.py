@@ -45,6 +45,8 @@ def main() -> int:
         try:
             with app.at_work(), app.serving(), app.request_runner(logger.info) as runner:
                 threading.Thread(target=_end_with_server, name="end-with-server", daemon=True).start()
+                for crawl_id in app.store.take_up_left():
+                    logger.info("Crawl %d, which was interrupted, is gone on with.", crawl_id)
                 print(READY, flush=True)
                 _work(runner)
         finally:

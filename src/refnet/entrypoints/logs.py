@@ -19,7 +19,7 @@ from typing import Any
 from refnet.domain.about import ids
 from refnet.domain.dead_messages import shown
 from refnet.domain.errors import ConfigurationError
-from refnet.entrypoints.redaction import redactor
+from refnet.domain.redaction import redactor
 from refnet.settings import Settings
 
 #: Source: the design document, section 8.2.
