@@ -27,8 +27,9 @@ _WORDS = {
 }
 #: Other ways to change what outlives a process, and the files in which they are not for that.
 _BACK_DOORS = {
-    r"\.begin\(\)": {"adapters/database/engine.py"},
-    r"\.commit\(\)": set(),
+    r"\.begin\(\)": {"adapters/database/engine.py", "adapters/database/round_trips.py"},
+    # The driver's own, of what `writing` began.
+    r"\.commit\(\)": {"adapters/database/round_trips.py"},
     r"\bshutil\.(?!get_terminal_size)": set(),
     r"\.write_(?:text|bytes)\(|\.touch\(": set(),
     r"\bimport (?:requests|urllib3|aiohttp)\b|urllib\.request|http\.client": set(),
