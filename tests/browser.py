@@ -21,6 +21,11 @@ from tests.servers import missing
 
 #: Seconds for an answer.
 PATIENCE = 60.0
+#: Comes true once a field has the focus: a page gives it after it is loaded, with the first frame.
+_FOCUSED = """new Promise((resolve) => {
+  const look = () => document.activeElement.matches("input") ? resolve(true) : setTimeout(look, 20);
+  look();
+})"""
 #: The browser reads 3 and writes 4; these are kept free for it.
 _FREE = 10
 _PASS_ON = (
@@ -81,6 +86,7 @@ class Page:
     def submit(self, selector: str, text: str = "") -> None:
         """Type into the field that has the focus, press the button, and wait for the page that comes."""
         if text:
+            self.run(_FOCUSED)
             self.call("Input.insertText", text=text)
         self._loading(lambda: self.run(f"document.querySelector({json.dumps(selector)}).click()"))
 
