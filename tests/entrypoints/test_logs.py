@@ -308,16 +308,6 @@ def test_a_log_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: py
         configure(load_settings(), "x.log")
 
 
-def test_a_log_without_the_library_for_it_is_refused_by_the_extras_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REFNET_LOG_DIR", str(tmp_path))
-    monkeypatch.setattr(logs, "find_spec", lambda name: None)
-
-    with pytest.raises(ConfigurationError, match=r"refnet\[cluster\]"):
-        configure(load_settings(), "x.log")
-
-
 def test_a_command_says_nothing_but_warnings_and_writes_the_rest_into_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_logging: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,6 @@ import logging.config
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +145,6 @@ def configure(
 
 
 def _file(path: Path, form: str) -> dict[str, Any]:
-    if find_spec("concurrent_log_handler") is None:
-        raise ConfigurationError(
-            "REFNET_LOG_DIR is set, for which the extra 'cluster' is needed (concurrent-log-handler is not installed): "
-            "pip install 'refnet[cluster]'"
-        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab"):
