@@ -20,8 +20,8 @@ def test_with_three_requests_of_ten_failing_all_papers_come_with_half_as_many_re
 ) -> None:
     words = ("649def34f8be52c8b66281af98ae884c09aef38b", "--depth", "2", "--limit", "5000", "--no-summaries")
     calm = user(serve(literature), "calm", REFNET_BATCH_IDS="20")
-    faulty = serve(literature, faults=0.3, seed=7, hang_seconds=3.0, retry_after=0.2)
-    tried = user(faulty, "tried", REFNET_BATCH_IDS="20", REFNET_REQUEST_SECONDS="2")
+    faulty = serve(literature, faults=0.3, seed=7, hang_seconds=6.0, retry_after=0.2)
+    tried = user(faulty, "tried", REFNET_BATCH_IDS="20", REFNET_REQUEST_SECONDS="5")
 
     expected = calm.map(*words, "--vault", "vault")
     document = tried.map(*words, "--vault", "vault")
