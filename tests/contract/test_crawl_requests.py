@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import NoResultFound
 
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
@@ -309,6 +310,24 @@ def test_who_asked_for_a_crawl_that_is_gone_on_with_keeps_vault_language_and_wha
     assert (again.id, again.crawl_id, again.report) == (identity, identity, "what came of it")
     assert [str(one) for seed in again.wish.seeds for one in seed.identifiers] == ["s"]
     assert replace(again.wish, seeds=WISH.seeds) == replace(wish, unresolved=(refused,))
+
+
+def test_a_dead_job_is_queued_again_together_with_a_request_for_its_crawl_or_not_at_all(store: ClusterStore) -> None:
+    crawl_id = open_crawl(store, "s")
+    store.bury_by_hand(Stage.CRAWL, "s", "why")
+    (letter,) = store.dead_letters()
+
+    with pytest.raises(NoResultFound):
+        store.ask_again(crawl_id + 1, [letter.id])
+    assert store.dead_letters() == [letter]
+
+    assert store.ask_again(crawl_id, [letter.id]) == [letter.id]
+    assert not store.dead_letters()
+    request = store.next_request()
+    assert request is not None
+    store.end_request(request.id)
+    assert store.ask_again(crawl_id, [letter.id]) == []
+    assert store.next_request() is None
 
 
 def test_a_dead_letter_belongs_to_the_latest_crawl_that_was_not_cancelled(store: ClusterStore) -> None:

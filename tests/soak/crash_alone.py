@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,36 @@ from zlib import crc32
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import text
 
 from refnet.adapters.database import migrate
-from refnet.adapters.database.engine import database_url, open_engine
+from refnet.adapters.database.engine import database_url, open_engine, reading
 from refnet.adapters.database.store import Store
 from refnet.demo.bundled import SEED, bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
 from refnet.domain.crawls import CrawlState
-from tests.acceptance.command import Refnet, clean_environment, stamps, tree
+from tests.acceptance.command import Ended, Refnet, clean_environment, stamps, tree
 from tests.soak import crashing
 from tests.soak.announced import unannounced
+from tests.soak.crash_served import CRASHED, Served, again
 from tests.soak.forking import ForkingRefnet
 
-#: How a command ends at its crash point.
-CRASHED = 9
 _HOW = ("--depth", "1", "--limit", "40", "--vault", "vault")
 #: The main job; the same by the seed's title; one whose seed names nothing.
 MAP = ("map", SEED, *_HOW)
 BY_TITLE = ("map", "Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks", *_HOW)
 OF_NOTHING = ("map", "10.1000/names.nothing", "--vault", "other")
+#: A few papers, asked for by a command and over the API; and the seed alone.
+FEW = ("map", SEED, "--depth", "1", "--limit", "8", "--vault", "vault")
+_WISH = {"depth": 1, "limit": 8}
+ONE = ("map", SEED, "--depth", "0", "--vault", "vault")
+JAPANESE = (*ONE, "--lang", "ja")
 EXPORT = ("export", "json", "--out", "network.json")
 #: A paper that fails whatever it is asked with.
 FAILING = "36d5a9b1865b79b227cd41c5194a0a70d0f7e0a0"
+#: One of the few.
+FAILING_OF_FEW = "4b7e9ae77858c91247f2fc7bfe8bd3d03accb6fc"
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,39 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """Where a scenario is acted: a user, the source, and the processes that die."""
+
+    refnet: Refnet
+    stand_in: StandIn
+    crashing_refnet: ForkingRefnet
+    points: Path
+
+    def command(self, *words: str) -> Ended:
+        return again(lambda *words: self.crashing_refnet(self.refnet, *words), *words)
+
+    def served(self, key: str | None = None) -> Served:
+        return Served(self.crashing_refnet, self.refnet, self.points, key)
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """What is done, and how the source behaves meanwhile. `prepare` is given the user's folder and data folder."""
+    """What is done, and how the source behaves meanwhile. `prepare` is given the user's folder and data folder.
+
+    `check` is a command that has nothing left to do at the end, and how it ends.
+    """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Callable[[Bench], None], ...]
     switches: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     prepare: Callable[[Refnet], None] = lambda _: None
+    check: Step | None = None
+
+    @property
+    def last(self) -> Step:
+        maps = [step for step in self.steps if isinstance(step, Step) and step.words[0] == "map"]
+        return self.check or maps[-1]
 
 
 @dataclass
@@ -97,9 +130,71 @@ def _make_an_old_database(refnet: Refnet) -> None:
     engine.dispose()
 
 
+def _keys(bench: Bench) -> None:
+    """A key, with which a script and a browser come in, until it is revoked."""
+    made = bench.command("keys", "create", "--scope", "read", "--json").json
+    with bench.served(made["key"]) as server:
+        server.sign_in_and_out(made["key"])
+        assert len(server.crawls()) == 1
+        bench.command("keys", "revoke", str(made["id"]))
+        server.until(lambda: server.ask("GET", "/api/v1/jobs").status_code == 401, "the key to count no more")
+
+
+def _served(bench: Bench) -> None:
+    """A crawl is asked for, and one whose seed names nothing."""
+    with bench.served() as server:
+        assert server.state(server.wish(SEED, **_WISH)) == "finished"
+        nothing = server.wish("10.1000/names.nothing")
+        assert server.state(nothing) == "failed"
+        assert "No seed names a paper" in server.crawl(nothing)["reason"]
+
+
+def _cancelled(bench: Bench) -> None:
+    with bench.served() as server:
+        place = server.wish(SEED, **_WISH)
+        server.until(lambda: server.crawl(place)["papers"], "the first papers")
+        server.cancel(place)
+        assert server.state(server.wish(SEED, **_WISH)) == "finished"
+
+
+def _left(bench: Bench) -> None:
+    """A `map` is killed at work, and the server takes its crawl up."""
+    mapping = bench.crashing_refnet.start(bench.refnet, *FEW)
+    mapping.until(lambda: len(bench.stand_in.log) >= 2)
+    mapping.kill()
+    with bench.served() as server:
+        (crawl,) = server.crawls()
+        assert server.state(f"/api/v1/crawls/{crawl['id']}") == "finished"
+
+
+def _retried(bench: Bench) -> None:
+    """A dead letter is tried again, and is one again."""
+    with bench.served() as server:
+        place = server.wish(SEED, **_WISH)
+        assert server.state(place) == "finished"
+        asked = len(bench.stand_in.log)
+        server.retry_dead()
+        server.until(lambda: len(bench.stand_in.log) > asked, "the paper to be asked for again")
+        assert server.state(place) == "finished"
+        server.until(lambda: server.crawl(place)["dead"] == 1, "the dead letter")
+
+
+def _set_authors(bench: Bench, *, spoilt: bool) -> None:
+    """Give the oldest paper authors of a form that no release ever wrote, over which refnet stumbles; or its own again."""
+    first = "paper_id = (SELECT min(paper_id) FROM papers WHERE fetched_at IS NOT NULL)"
+    kept = bench.refnet.data / "authors"
+    with closing(sqlite3.connect(bench.refnet.database)) as connection, connection:
+        if spoilt:
+            ((had,),) = connection.execute(f"SELECT authors FROM papers WHERE {first}").fetchall()  # noqa: S608
+            kept.write_text(had)
+        new = "[3]" if spoilt else kept.read_text()
+        connection.execute(f"UPDATE papers SET authors = ? WHERE {first}", [new])  # noqa: S608
+
+
 def scenarios() -> list[Scenario]:
     """They reach all points of one process that a test can make it reach."""
-    waves = {"REFNET_BATCH_IDS": "10"}
+    waves, few = {"REFNET_BATCH_IDS": "10"}, {"REFNET_BATCH_IDS": "3"}
+    failing = {"fail_ids": frozenset({FAILING_OF_FEW}), "fail_status": 500}
     troubled = {
         "fail_ids": frozenset({FAILING}),
         "fail_status": 500,
@@ -115,6 +210,21 @@ def scenarios() -> list[Scenario]:
         Scenario("old", (Step(MAP),), prepare=_make_an_old_database),
         Scenario("short lists", (Step(MAP),), {"max_citations": 15}),
         Scenario("too large", (Step(MAP, 1),), {"max_bytes": 7_000}),
+        Scenario("keys", (Step(ONE), _keys)),
+        Scenario("served", (_served,), environment=few, check=Step(FEW)),
+        Scenario("cancelled", (_cancelled,), {"latency": 0.3}, few, check=Step(FEW)),
+        Scenario("left", (_left,), {"latency": 0.3}, few, check=Step(FEW)),
+        Scenario("retried", (_retried,), failing, few, check=Step(FEW, 1)),
+        Scenario(
+            "spoilt",
+            (
+                Step(ONE),
+                lambda bench: _set_authors(bench, spoilt=True),
+                Step(JAPANESE, 3),
+                lambda bench: _set_authors(bench, spoilt=False),
+                Step(JAPANESE),
+            ),
+        ),
         Scenario("troubled", (Step(MAP, 1), Step(("dead", "retry", "--all")), Step(MAP, 1)), troubled, waves),
     ]
 
@@ -143,6 +253,12 @@ def run(
         if point:
             crashing.arm(points, point, nth=nth)
         for step in scenario.steps:
+            if not isinstance(step, Step):
+                try:
+                    step(Bench(refnet, stand_in, crashing_refnet, points))
+                except AssertionError as error:
+                    outcome.faults.append(str(error)[:500])
+                continue
             ended = crashing_refnet(refnet, *step.words)
             if crashed := ended.code == CRASHED:
                 outcome.faults += _unannounced(refnet)
@@ -154,10 +270,9 @@ def run(
         outcome.seen = crashing.seen(points)
         _look(outcome, refnet)
         before, asked = stamps(folder / "vault"), len(stand_in.log)
-        last = [step for step in scenario.steps if step.words[0] == "map"][-1]
-        again = crashing_refnet(refnet, *last.words)
-        if again.code != last.code:
-            outcome.faults.append(f"again it ended with {again.code}: {again.err[-500:]}")
+        rerun = crashing_refnet(refnet, *scenario.last.words)
+        if rerun.code != scenario.last.code:
+            outcome.faults.append(f"again it ended with {rerun.code}: {rerun.err[-500:]}")
         if stamps(folder / "vault") != before:
             outcome.faults.append("the rerun changed the vault")
         if len(stand_in.log) != asked:
@@ -186,6 +301,9 @@ def _look(outcome: Outcome, refnet: Refnet) -> None:
     outcome.papers = (store.collected(crawls[0].id), store.edges(crawls[0].id))
     outcome.jobs = Counter({f"{stage} {state}": count for (stage, state), count in counts.items()})
     outcome.faults += [f"left {job}" for job in outcome.jobs if job.endswith((" queued", " running"))]
+    with reading(engine) as connection:
+        asked = connection.execute(text("SELECT id, state FROM crawl_requests WHERE state IN ('queued', 'running')"))
+        outcome.faults += [f"request {row.id} {row.state}" for row in asked]
     outcome.faults += [f"crawl {crawl.state}" for crawl in crawls if crawl.state is not CrawlState.FINISHED]
     engine.dispose()
     outcome.files = {name: content for name, content in tree(refnet.folder).items() if not name.startswith("data/")}

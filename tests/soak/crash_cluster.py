@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery.result import AsyncResult
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from refnet.adapters.database.engine import writing
+from refnet.adapters.database.schema import papers
 from refnet.demo.bundled import bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
@@ -31,12 +32,16 @@ from tests.cluster.one_lab import BATCH, FETCH, GENERATE, SUMMARIZE
 from tests.redis_server import RedisServer
 from tests.soak import crashing
 from tests.soak.announced import unannounced
-from tests.soak.crash_alone import CRASHED, FAILING, Outcome
+from tests.soak.crash_alone import FAILING, Outcome
+from tests.soak.crash_served import CRASHED, LONG, Served
 from tests.soak.forking import ForkingRefnet
 
 #: The main job, into the vault of the workers.
 MAP = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "40")
 FEW = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "2")
+JAPANESE = (*FEW, "--lang", "ja")
+#: A few papers, asked for over the API.
+_WISH = {"depth": 1, "limit": 2}
 _SEED = "7eda0c4e99c68e4f3cb00a14b4513a1d74fdabb2"
 _OTHER = "c6f4a7077ee9985435a00ff058b14feede567305"
 #: What a worker's main process sends to itself; see refnet.entrypoints.celery.watch.
@@ -47,8 +52,6 @@ _UNREADABLE = {
     "headers": {"__type__": "datetime", "__value__": 5},
     "properties": {"delivery_tag": "unreadable", "delivery_info": {"exchange": "", "routing_key": "crawler"}},
 }
-#: Seconds for whatever follows a crash: a lease that runs out, a worker that starts.
-LONG = 180.0
 #: How often a run is made again where nobody came to its point.
 RESTARTS = 2
 
@@ -99,8 +102,7 @@ class ClusterRig:
         """Nothing collected, nothing written, nothing on its way."""
         self.until_ready()
         until(self._truncate, LONG, "empty tables")
-        for folder in self.lab.vault.glob("*"):
-            shutil.rmtree(folder)
+        shutil.rmtree(self.lab.vault, ignore_errors=True)
         with self.redis.client() as redis:
             redis.delete("unacked", "unacked_index")
         crashing.forget_seen(self.points)
@@ -132,6 +134,21 @@ class ClusterRig:
             for task_id in sent:
                 AsyncResult(task_id, app=app).get(timeout=LONG, propagate=False, interval=0.05)
 
+    def served(self) -> Served:
+        return Served(self.crashing_refnet, self.lab.refnet, self.points)
+
+    def until_reached(self, site: str) -> None:
+        """Wait until some process has come to the commit of a method, and perhaps died there."""
+        until(
+            lambda: any(f"{site}:commit:before@" in point for _, point in crashing.seen(self.points)),
+            LONG,
+            f"somebody to come to {site}",
+        )
+
+    def set_authors(self, paper_id: str, value: object) -> None:
+        with writing(self.lab.engine) as connection:
+            connection.execute(update(papers).where(papers.c.paper_id == paper_id).values(authors=value))
+
     def dead(self) -> list[str]:
         """The dead letters, by their ids."""
         ended = self.crashing_refnet(self.lab.refnet, "dead", "list", "--json")
@@ -160,6 +177,8 @@ class ClusterRig:
         rows = self.lab.query("SELECT stage, state, paper_id FROM jobs WHERE state IN ('queued', 'running')")
         found = [f"{row.stage} {row.state} {row.paper_id}" for row in rows]
         found += [f"crawl {row.id}" for row in self.lab.query("SELECT id FROM crawls WHERE stage IS NOT NULL")]
+        asked = self.lab.query("SELECT id, state FROM crawl_requests WHERE state IN ('queued', 'running')")
+        found += [f"request {row.id} {row.state}" for row in asked]
         with self.redis.client() as redis:
             found += [
                 f"{redis.llen(key)} in {key.decode()}"
@@ -241,11 +260,16 @@ def _slow(rig: ClusterRig) -> None:
 
 
 def _new_key(rig: ClusterRig) -> None:
-    """A worker that starts where there is no signing key yet."""
-    for file in Path(rig.lab.environment["REFNET_DATA_DIR"]).glob("signing*"):
+    """A worker that starts where there is no signing key yet, but what somebody left who died while it made one."""
+    folder = Path(rig.lab.environment["REFNET_DATA_DIR"])
+    for file in folder.glob("signing*"):
         file.unlink()
+    left = folder / "signing.key.0011223344556677"
+    left.write_text("half a key")
+    os.utime(left, (1.0, 1.0))
     _stop(rig)
     rig.command(*MAP)
+    assert not left.exists(), "what was left of a key is still there"
 
 
 def _too_large(rig: ClusterRig) -> None:
@@ -258,6 +282,64 @@ def _stop(rig: ClusterRig) -> None:
     old.stop(LONG)
     until(lambda: rig.worker is not old, LONG, "another worker")
     rig.until_ready()
+
+
+def _asked_for(rig: ClusterRig) -> None:
+    """A crawl is asked for over the API, and one whose seed names nothing."""
+    with rig.served() as server:
+        assert server.state(server.wish(MAP[1], **_WISH)) == "finished"
+        nothing = server.wish("10.1000/names.nothing")
+        assert server.state(nothing) == "failed"
+        assert "No seed names a paper" in server.crawl(nothing)["reason"]
+
+
+def _cancelled(rig: ClusterRig) -> None:
+    """A crawl is stopped at work, and asked for again."""
+    with rig.served() as server:
+        place = server.wish(MAP[1], **_WISH)
+        server.until(lambda: server.crawl(place)["papers"], "the first papers")
+        server.cancel(place)
+        server.until(lambda: not rig.left(), "quiet")
+        assert server.state(server.wish(MAP[1], **_WISH)) == "finished"
+
+
+def _away(rig: ClusterRig) -> None:
+    """The source is away when a crawl is asked for: the request is given back, and gone on with."""
+    rig.stand_in.switches = Switches(faults=1.0, kinds=("503",))
+    rig.stand_in.reset()
+    with rig.served() as server:
+        place = server.wish(MAP[1], **_WISH)
+        rig.until_reached("CrawlRequestTable.give_back_request")
+        rig.stand_in.switches = Switches()
+        rig.stand_in.reset()
+        assert server.state(place) == "finished"
+
+
+def _in_the_way(rig: ClusterRig) -> None:
+    """A vault that cannot be written for a while ends no crawl."""
+    rig.lab.vault.write_text("in the way")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(_ask_for_few, rig)
+        try:
+            rig.until_reached("ClusterNotes.give_back_turn")
+        finally:
+            rig.lab.vault.unlink()
+        asking.result()
+
+
+def _ask_for_few(rig: ClusterRig) -> None:
+    with rig.served() as server:
+        assert server.state(server.wish(MAP[1], **_WISH)) == "finished"
+
+
+def _spoilt(rig: ClusterRig) -> None:
+    """Authors of a form that no release ever wrote, over which whoever names the notes stumbles."""
+    rig.command(*FEW)
+    ((paper_id, had),) = rig.lab.query("SELECT paper_id, authors FROM papers WHERE fetched_at IS NOT NULL LIMIT 1")
+    rig.set_authors(paper_id, [3])
+    rig.command(*JAPANESE, codes=(3,))
+    rig.set_authors(paper_id, had)
+    rig.command(*JAPANESE)
 
 
 def scenarios() -> list[Scenario]:
@@ -273,6 +355,11 @@ def scenarios() -> list[Scenario]:
         Scenario("refused", _refused),
         Scenario("lost", _lost, switches={"latency": 1.0}),
         Scenario("new key", _new_key),
+        Scenario("asked for", _asked_for, check=FEW),
+        Scenario("cancelled", _cancelled, check=FEW, switches={"latency": 0.5}),
+        Scenario("away", _away, check=FEW),
+        Scenario("in the way", _in_the_way, check=FEW),
+        Scenario("spoilt", _spoilt, check=JAPANESE),
         Scenario("slow", _slow, check=FEW, switches={"latency": LEASE / 3 + 2}),
     ]
 
@@ -308,6 +395,8 @@ def _run(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how:
         passing = pool.submit(rig.let_time_pass, over)
         try:
             scenario.act(rig)
+        except AssertionError as error:
+            outcome.faults.append(str(error)[:500])
         finally:
             over.set()
         outcome.faults += passing.result()
@@ -320,7 +409,8 @@ def _run(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how:
     crashing.disarm(rig.points)
     outcome.seen = crashing.seen(rig.points)
     outcome.faults += rig.codes
-    _look(outcome, rig, scenario)
+    if not outcome.faults:
+        _look(outcome, rig, scenario)
     outcome.seconds = time.monotonic() - began
     return outcome
 

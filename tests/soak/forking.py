@@ -78,6 +78,7 @@ class ForkingRefnet:
         self._folder = folder
         self._points = points
         self._at_work: int | None = None
+        self._beside: ForkingRefnet | None = None
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True)
@@ -95,11 +96,20 @@ class ForkingRefnet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._beside is not None:
+            self._beside.__exit__(kind, error, trace)
         if self._at_work is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._at_work, signal.SIGKILL)
         self._process.kill()
         self._process.communicate()
+
+    @property
+    def beside(self) -> ForkingRefnet:
+        """Another one, for a command that stays while others come and go."""
+        if self._beside is None:
+            self._beside = ForkingRefnet(self._folder / "beside", points=self._points).__enter__()
+        return self._beside
 
     def start(self, refnet: Refnet, *words: str) -> Forked:
         """Start a command as `refnet.start(*words)` does; the one before must have been waited for."""

@@ -38,6 +38,8 @@ def _load() -> None:
     import refnet.bootstrap.application
     import refnet.entrypoints.cli.main
     import refnet.entrypoints.cli.report
+    import refnet.entrypoints.web.app
+    import refnet.entrypoints.web.serving
     import refnet.pipeline.map_papers  # noqa: F401
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, insert, or_, select, update
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import record, stages
+from refnet.adapters.database import dead, record, stages
 from refnet.adapters.database.clock import Clock, Moment, moment
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.ledger import LONGEST_WAIT
@@ -41,14 +41,20 @@ class CrawlRequestTable:
             connection.execute(insert(crawl_requests).values(**values))
             return identity
 
-    def ask_again(self, crawl_id: int) -> None:
-        """Let whoever does the work go on with a crawl, for instance with jobs that had been given up.
+    def ask_again(self, crawl_id: int, retry: Sequence[int] = ()) -> list[int]:
+        """Let whoever does the work go on with a crawl, and queue its dead jobs `retry` again; the ids of those there were.
 
-        Who asked for it has said where its notes belong and in which language: that stays. Its seeds are asked for by
-        the papers that they turned out to be, so that it is the same crawl whatever a source says of them now.
+        Both or neither: queued jobs of a crawl that is over would wait for ever. Where `retry` names jobs and there are
+        none, nothing is asked. Who asked for the crawl has said where its notes belong and in which language: that
+        stays. Its seeds are asked for by the papers that they turned out to be, so that it is the same crawl whatever a
+        source says of them now.
         """
         with writing(self._engine) as connection:
-            _ask_again(connection, crawl_id, self._clock(connection))
+            now = self._clock(connection)
+            queued = dead.retry(connection, retry, now) if retry else []
+            if queued or not retry:
+                _ask_again(connection, crawl_id, now)
+            return queued
 
     def take_up_left(self) -> list[int]:
         """Ask again for the crawls that an interrupted process left, and that nobody cancelled; their ids.

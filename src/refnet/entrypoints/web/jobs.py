@@ -50,12 +50,11 @@ def retry_dead_letter(dead_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], reques
         raise not_found("dead letter", dead_id)
     if isinstance(letter, DeadMessage):
         return _send(request, letter)
-    crawl_id = store.crawl_of_job(dead_id)
-    queued = store.retry_dead([dead_id])
+    # Workers see to every job that is queued; one process only to those of crawls that are asked for.
+    crawl_id = None if application_of(request).is_cluster else store.crawl_of_job(dead_id)
+    queued = store.retry_dead([dead_id]) if crawl_id is None else store.ask_again(crawl_id, [dead_id])
     if not queued and store.dead_letter(dead_id) is not None:
         raise Problem(409, "Its paper is not collected: retry the crawl's own dead letter first.")
-    if queued and crawl_id is not None and not application_of(request).is_cluster:
-        store.ask_again(crawl_id)
     return Retried(id=dead_id, queued_again=bool(queued))
 
 
