@@ -355,6 +355,17 @@ def test_a_refusal_holds_for_the_key_that_was_refused_and_not_for_another(engine
         assert wait_for(with_key(key), clock) <= 2 * MARGIN
 
 
+def test_what_goes_well_with_another_key_does_not_lift_a_refusal(engine: Engine, clock: Clock) -> None:
+    bad, good = (DatabasePace(engine, "h", 1.0, key=key, clock=clock) for key in ("bad", "good"))
+    wait_for(bad, clock)
+    bad.failed(KeyRefused("403", retry_after=600.0))
+    good.succeeded()
+
+    assert bad.paused() == pytest.approx(600.0)
+    bad.succeeded()
+    assert bad.paused() <= MARGIN
+
+
 def test_what_the_host_asked_of_all_holds_for_every_key(engine: Engine, clock: Clock) -> None:
     wait_for(DatabasePace(engine, "h", 1.0, key="bad", clock=clock), clock)
     DatabasePace(engine, "h", 1.0, key="bad", clock=clock).failed(RateLimited("429", retry_after=600.0))

@@ -100,6 +100,15 @@ def test_one_statement_that_fails_takes_all_of_its_transaction_with_it(engine: E
     assert rows(engine) == [4]
 
 
+def test_what_is_handled_meanwhile_does_not_hide_what_went_wrong_in_the_database(engine: Engine) -> None:
+    """A failure of the source is stored while it is handled."""
+    with pytest.raises(IntegrityError, match="duplicate key"):  # noqa: PT012 - what is shown happens while it is handled
+        try:
+            raise ValueError("the source's")
+        except ValueError:
+            add_all(engine, 1, 1)
+
+
 def test_an_error_of_ours_leaves_nothing(engine: Engine) -> None:
     def fail(*, read: bool) -> None:
         with writing(engine) as connection:

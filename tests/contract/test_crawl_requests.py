@@ -362,6 +362,15 @@ def test_a_crawl_that_an_interrupted_process_left_is_not_over_and_is_taken_up_by
     assert (wish.depth, wish.limit, wish.vault, wish.lang) == (2, 300, "/my/vault", "ja")
 
 
+def test_one_that_a_version_left_which_did_not_keep_where_its_notes_belong_counts_as_cancelled(
+    store: ClusterStore,
+) -> None:
+    old = store.open_crawl(KEY, Direction.BOTH, 2, 300, S, 30.0)
+
+    assert state(store, old) is CrawlState.CANCELLED
+    assert store.take_up_left() == []
+
+
 def test_a_crawl_that_was_extended_by_a_command_is_taken_up_with_its_vault(store: ClusterStore) -> None:
     identity = store.add_request(replace(WISH, vault="/old"))
     store.next_request()

@@ -147,6 +147,8 @@ CHOSEN = [
     ("DATABASE_URL", "postgresql://refnet:a-word-of-its-own@db.example.org/refnet"),
     ("DATABASE_URL", "postgresql:///refnet"),  # who asks is known otherwise
     ("DATABASE_URL", "postgresql://postgres:postgres@127.0.0.1/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:@localhost/refnet"),
+    ("CELERY_BROKER_URL", "redis://:@127.0.0.2:6379/0"),
     ("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0"),
     ("CELERY_BROKER_URL", "amqp://guest:guest@localhost:5672//"),  # RabbitMQ lets nobody else in by it
     ("REFNET_SIGNING_KEYS", "a-long-key-of-somebodys-own,another-one-of-that-length"),

@@ -220,6 +220,16 @@ def test_whoever_tells_is_told_once_that_it_was_cancelled(store: ClusterStore) -
         tell()  # its notes are written in peace
 
 
+@pytest.mark.parametrize("phase", ["summarising", "writing notes"])
+def test_notes_that_had_begun_when_it_was_cancelled_are_written_to_the_end(store: ClusterStore, phase: str) -> None:
+    identity = store.add_request(Wish([parse_seed("arXiv:1706.03762")]))
+    progress = ToldProgress(store, print, lambda: 5.0)
+    progress.about(identity)
+    store.cancel_crawl(identity)
+
+    progress.show(phase, notes=1, of=2)
+
+
 def test_a_request_that_fails_of_itself_is_asked_in_another_way_not_put_off(
     store: ClusterStore, starter: RequestStarter, source: Source
 ) -> None:

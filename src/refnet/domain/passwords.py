@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 #: Whatever stands in everybody's examples, in small letters.
@@ -16,7 +17,7 @@ _EXAMPLES = frozenset(
 )
 #: What servers come with; nobody else is let in by it as long as they are reached from their own machine alone.
 _DEFAULTS = frozenset({"guest", "postgres", "redis", "rabbitmq", "admin", "root"})
-_OWN_MACHINE = frozenset({None, "", "localhost", "127.0.0.1", "::1"})
+_OWN_MACHINE = frozenset({None, "", "localhost", "::1"})
 
 
 def is_none(word: str) -> bool:
@@ -29,7 +30,8 @@ def is_none(word: str) -> bool:
 def holds_none(secret: str) -> bool:
     """Whether a secret stands or falls with such a word: a URL, `user:password`, or keys separated by commas.
 
-    A URL without any password is let pass: there are servers that know their users otherwise.
+    A URL without any password is let pass, and an empty one for a server on the own machine: there are servers that know
+    their users otherwise.
     """
     if "://" in secret:
         return _url_holds_none(secret)
@@ -45,7 +47,11 @@ def _url_holds_none(url: str) -> bool:
         given, host = parts.password, parts.hostname
     except ValueError:
         return False  # somebody else says what is wrong with it
-    if given is None:
-        return False
+    if not given:
+        return given is not None and not _is_own_machine(host)
     password = unquote(given)
-    return is_none(password) or (password.lower() in _DEFAULTS and host not in _OWN_MACHINE)
+    return is_none(password) or (password.lower() in _DEFAULTS and not _is_own_machine(host))
+
+
+def _is_own_machine(host: str | None) -> bool:
+    return host in _OWN_MACHINE or (host is not None and re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None)

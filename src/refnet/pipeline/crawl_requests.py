@@ -25,6 +25,8 @@ REQUEST_LEASE = 120.0
 BY_IDENTIFIER, BY_TITLE = 500, 5
 #: Seconds between two times that progress is told.
 TELL_EVERY = 1.0
+#: Phases that nobody breaks off: half a vault is worth less than none.
+_NOTES = frozenset({"summarising", "writing notes"})
 
 
 class RequestStore(Protocol):
@@ -49,7 +51,8 @@ class ToldProgress:
     """Progress that others read in the database, no more often than every second. Implements the port `Progress`.
 
     A wait of a second or more is told at once: nothing is told until it is over. Where the request was cancelled
-    meanwhile, whoever tells is told so, once: Cancelled. What is left to do then, the notes, is done in peace.
+    meanwhile, whoever tells is told so, once: Cancelled. What is left to do then, the notes, is done in peace; so it is
+    where they had begun already.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class ToldProgress:
     def _tell(self, progress: Mapping[str, Any]) -> None:
         if self._request is not None and self._clock() >= self._next:
             self._next = self._clock() + TELL_EVERY
-            if not self._store.tell_progress(self._request, progress):
+            if not self._store.tell_progress(self._request, progress) and progress["phase"] not in _NOTES:
                 self._cancelled()
 
     def check(self) -> None:

@@ -218,6 +218,21 @@ def test_behind_a_trusted_proxy_each_client_has_its_own_share_of_bad_keys(open_a
     assert ask(proxy, "no address") == 401, "then it is the proxy's own"
 
 
+def test_behind_a_trusted_proxy_each_browser_has_its_own_share_of_keys_that_do_not_hold(
+    open_api: Callable[..., Api],
+) -> None:
+    api = open_api(loopback=False, REFNET_TRUSTED_PROXIES="172.16.0.0/12")
+    api.key(Scope.READ)
+    proxy = api.client(address="172.18.0.5")
+
+    def sign_in(said: str) -> int:
+        return proxy.post("/login", data={"key": "wrong"}, headers={"X-Forwarded-For": said}).status_code
+
+    bad = [sign_in("203.0.113.9") for _ in range(MOST_FAILURES + 1)]
+    assert (bad[0], bad[-1]) == (401, 429)
+    assert sign_in("203.0.113.10") == 401
+
+
 def test_nobody_else_is_believed_who_says_for_whom_it_asks(open_api: Callable[..., Api]) -> None:
     api = open_api(loopback=False, REFNET_TRUSTED_PROXIES="172.16.0.0/12")
     api.key(Scope.READ)

@@ -59,13 +59,15 @@ class CrawlRequestTable:
     def take_up_left(self) -> list[int]:
         """Ask again for the crawls that an interrupted process left, and that nobody cancelled; their ids.
 
+        Not for those of a version that did not keep where their notes belong: they may be years old.
+
         Only for the one process at work: of a crawl that another one is at, nobody else could tell it from these.
         """
         with writing(self._engine) as connection:
             other = and_(crawl_requests.c.crawl_id == crawls.c.id, crawl_requests.c.state != RequestState.STARTED.value)
             left = (
                 select(crawls.c.id)
-                .where(crawls.c.state == CrawlState.RUNNING, crawls.c.stage.is_(None))
+                .where(crawls.c.state == CrawlState.RUNNING, crawls.c.stage.is_(None), crawls.c.lang.is_not(None))
                 .where(crawls.c.cancelled.is_not(True), ~exists(select(crawl_requests.c.id).where(other)))
                 .order_by(crawls.c.id)
             )
@@ -199,12 +201,13 @@ class CrawlRequestTable:
 
 
 def _ask_again(connection: Connection, crawl_id: int, now: float) -> None:
+    # Whoever asks at the same moment waits here, and then finds that it is asked for.
+    crawl = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one()
     row = connection.execute(
         select(crawl_requests).where(crawl_requests.c.crawl_id == crawl_id, crawl_requests.c.state.in_(_OPEN))
     ).first()
     if row is not None:
         return
-    crawl = connection.execute(select(crawls).where(crawls.c.id == crawl_id)).one()
     seeds = [
         Seed(seed.input, (Identifier(IdentifierKind.PAPER_ID, seed.paper_id),), citekey=seed.citekey)
         for seed in crawl_rows.stored_seeds(connection, crawl_id)

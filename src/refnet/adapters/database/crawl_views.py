@@ -189,8 +189,10 @@ def _state(request: RequestState, crawl: Any, busy: Mapping[int, CrawlState]) ->
         return CrawlState.CANCELLED
     if crawl.id in busy:
         return busy[crawl.id]
-    # One that an interrupted process left is running, too: the next that serves takes it up again.
-    return CrawlState(crawl.state)
+    # One that an interrupted process left is running, too: the next that serves takes it up again. Not those of a version
+    # that did not keep where their notes belong: see `take_up_left`.
+    old = crawl.state == CrawlState.RUNNING and crawl.stage is None and crawl.lang is None
+    return CrawlState.CANCELLED if old else CrawlState(crawl.state)
 
 
 _OPEN = (RequestState.QUEUED.value, RequestState.RUNNING.value)

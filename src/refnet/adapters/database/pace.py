@@ -164,7 +164,12 @@ class DatabasePace:
     def succeeded(self) -> None:
         # What the host asked for earlier stands: another process may have been told to wait while this answer was on
         # its way.
-        values: dict[str, Any] = {"failures": 0, "successes": pace.c.successes + 1, "refused_until": None}
+        values: dict[str, Any] = {
+            "failures": 0,
+            "successes": pace.c.successes + 1,
+            # What was refused to another key still is.
+            "refused_until": case((pace.c.refused_key == self._key, None), else_=pace.c.refused_until),
+        }
         if self._adaptive:
             narrower = pace.c.stretch - 0.05
             values["stretch"] = case((narrower > 1.0, narrower), else_=1.0)

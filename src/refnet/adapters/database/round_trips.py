@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -51,6 +52,7 @@ class ThriftyConnection(psycopg.Connection[Any]):
     def send(self, last: Callable[[], object] | None = None) -> None:
         """Send all that waits, and then what `last` executes; all of it is one round trip."""
         waiting, self._waiting = self._waiting, []
+        handled = sys.exception()  # by whoever stores something because of it
         try:
             with self.pipeline():
                 for query, params in waiting:
@@ -59,9 +61,10 @@ class ThriftyConnection(psycopg.Connection[Any]):
                     last()
         except psycopg.Error as error:
             # A time limit that strikes while answers are awaited is covered by the complaint that they were left.
-            if (struck := error.__context__) is not None and not isinstance(struck, psycopg.Error):
-                raise struck from None
-            raise
+            struck = error.__context__
+            if struck is None or struck is handled or isinstance(struck, psycopg.Error):
+                raise
+            raise struck from None
 
     def commit(self) -> None:
         if not self._waiting:

@@ -100,7 +100,7 @@ class Gate:
             raise Problem(429, "Ask more slowly.", headers={"Retry-After": str(wait)})
         if caller.scope is None and scope["path"] not in self.open_paths:
             raise self._unknown(address, tried=_has_credentials(headers))
-        security.set_caller(scope, caller)
+        security.set_caller(scope, caller, address)
         if scope["method"] in ("GET", "HEAD"):
             return receive
         body = await _read(headers, receive)

@@ -97,8 +97,9 @@ def show_login(request: Request) -> Response:
 def log_in(request: Request, store: StoreOf) -> Response:
     """Swap a key for a cookie that holds for twelve hours, or until the key is revoked."""
     security.check_origin(request.headers)
-    address = request.client.host if request.client else "?"
-    # First of all: behind a proxy all browsers have one address, and nobody's bad keys may shut out who has a good one.
+    address = security.address_of(request)
+    # First of all: behind a proxy that is not named all browsers have one address, and nobody's bad keys may shut out
+    # who has a good one.
     key = store.key_of(form_of(request.scope).get("key", "").strip()[:200])
     if key is None:
         if wait := request.app.state.failures.take(address):

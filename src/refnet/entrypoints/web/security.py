@@ -28,7 +28,7 @@ FRESH = 2.0
 _CACHED = 1_000
 _LONGEST_TOKEN = 200
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_CALLER = "refnet.caller"
+_CALLER, _ADDRESS = "refnet.caller", "refnet.address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,14 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def set_caller(scope: Any, caller: Caller) -> None:
-    scope[_CALLER] = caller
+def address_of(request: Request) -> str:
+    """Where a request comes from; behind a proxy that is believed, what that says of it."""
+    address: str = request.scope[_ADDRESS]
+    return address
+
+
+def set_caller(scope: Any, caller: Caller, address: str) -> None:
+    scope[_CALLER], scope[_ADDRESS] = caller, address
 
 
 def csrf_of(session: str) -> str:
