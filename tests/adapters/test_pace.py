@@ -223,7 +223,7 @@ def backoffs(engine: Engine, clock: Clock, failures: int, *, error: TransientErr
 
 
 def test_the_back_off_doubles_up_to_the_longest_and_is_never_the_same(engine: Engine, clock: Clock) -> None:
-    runs = [backoffs(engine, clock, 8) for _ in range(30)]
+    runs = [backoffs(engine, clock, 8) for _ in range(80)]
     for place, waits in enumerate(zip(*runs, strict=True)):
         middle = MARGIN * min(2.0 ** (place + 1), LONGEST)
         assert middle * 0.5 <= min(waits) < middle < max(waits) <= middle * 1.5
