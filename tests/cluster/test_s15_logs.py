@@ -53,6 +53,8 @@ def test_s15_all_processes_of_a_cluster_write_one_log_and_say_what_they_are_abou
     folder = tmp_path / "logs"
     lab = make_lab(redis_url, environment={"REFNET_LOG_DIR": str(folder), "REFNET_LOG_FORMAT": "json"})
     work(lab, "info")
+    # Written to stderr first.
+    until(lambda: "cannot run" in (folder / "celery.log").read_text(), what="the same in the file")
 
     found = lines(folder / "celery.log")
     for queue in STAGES:
