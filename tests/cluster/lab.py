@@ -224,7 +224,8 @@ class Lab:
 
 def open_lab(refnet: Refnet, stand_in: StandIn, database: str) -> Lab:
     """A lab whose database has its tables."""
-    theirs = open_engine(database_url(refnet.environment["DATABASE_URL"]))
+    # As they reach it, unless a file holds that.
+    theirs = open_engine(database_url(refnet.environment.get("DATABASE_URL", database)))
     upgrade(theirs)  # what `refnet db upgrade` does, which takes a second to start; that it does is tested elsewhere
     theirs.dispose()
     return Lab(refnet, stand_in, open_engine(database_url(database)))

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celery.result import AsyncResult
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from refnet.adapters.database.engine import writing
-from refnet.adapters.database.schema import papers
 from refnet.demo.bundled import bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
@@ -39,7 +38,6 @@ from tests.soak.forking import ForkingRefnet
 #: The main job, into the vault of the workers.
 MAP = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "40")
 FEW = ("map", "arXiv:2005.11401", "--depth", "1", "--limit", "2")
-JAPANESE = (*FEW, "--lang", "ja")
 #: A few papers, asked for over the API.
 _WISH = {"depth": 1, "limit": 2}
 _SEED = "7eda0c4e99c68e4f3cb00a14b4513a1d74fdabb2"
@@ -144,10 +142,6 @@ class ClusterRig:
             LONG,
             f"somebody to come to {site}",
         )
-
-    def set_authors(self, paper_id: str, value: object) -> None:
-        with writing(self.lab.engine) as connection:
-            connection.execute(update(papers).where(papers.c.paper_id == paper_id).values(authors=value))
 
     def dead(self) -> list[str]:
         """The dead letters, by their ids."""
@@ -332,16 +326,6 @@ def _ask_for_few(rig: ClusterRig) -> None:
         assert server.state(server.wish(MAP[1], **_WISH)) == "finished"
 
 
-def _spoilt(rig: ClusterRig) -> None:
-    """Authors of a form that no release ever wrote, over which whoever names the notes stumbles."""
-    rig.command(*FEW)
-    ((paper_id, had),) = rig.lab.query("SELECT paper_id, authors FROM papers WHERE fetched_at IS NOT NULL LIMIT 1")
-    rig.set_authors(paper_id, [3])
-    rig.command(*JAPANESE, codes=(3,))
-    rig.set_authors(paper_id, had)
-    rig.command(*JAPANESE)
-
-
 def scenarios() -> list[Scenario]:
     troubled = {"fail_ids": frozenset({FAILING}), "fail_status": 500, "faults": 0.2, "kinds": ("429",)}
     return [
@@ -359,7 +343,6 @@ def scenarios() -> list[Scenario]:
         Scenario("cancelled", _cancelled, check=FEW, switches={"latency": 0.5}),
         Scenario("away", _away, check=FEW),
         Scenario("in the way", _in_the_way, check=FEW),
-        Scenario("spoilt", _spoilt, check=JAPANESE),
         Scenario("slow", _slow, check=FEW, switches={"latency": LEASE / 3 + 2}),
     ]
 
