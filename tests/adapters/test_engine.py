@@ -14,7 +14,6 @@ from sqlalchemy import Engine, Text, TypeDecorator, bindparam, event, select, te
 
 from refnet.adapters.database.engine import (
     MOST_CONNECTIONS,
-    asking,
     database_url,
     open_engine,
     reading,
@@ -297,7 +296,7 @@ def test_connections_that_a_busy_time_took_are_kept(postgres_database: str) -> N
 
 def test_a_question_of_one_statement_begins_no_transaction_on_a_server(postgres_database: str) -> None:
     engine = open_engine(database_url(postgres_database))
-    with asking(engine) as connection:
+    with reading(engine) as connection:
         connection.execute(text("SELECT 1"))
         driver = connection.connection.driver_connection
         assert driver is not None

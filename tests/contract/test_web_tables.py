@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from refnet.adapters.database.engine import asking, reading, writing
+from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import papers, web_sessions
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
@@ -59,14 +59,14 @@ def test_a_paper_is_found_with_its_summary(collected: Store) -> None:
 
 
 def test_a_question_of_one_statement_leaves_a_connection_whose_transactions_can_fail_as_a_whole(engine: Engine) -> None:
-    with asking(engine) as connection:
+    with reading(engine) as connection:
         connection.execute(select(papers.c.paper_id))
 
     with suppress(ZeroDivisionError), writing(engine) as connection:
         connection.execute(insert(papers).values(paper_id="a"))
         raise ZeroDivisionError
 
-    with asking(engine) as connection:
+    with reading(engine) as connection:
         assert connection.execute(select(papers.c.paper_id)).all() == []
 
 

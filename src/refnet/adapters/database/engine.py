@@ -172,19 +172,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def asking(engine: Engine) -> Iterator[Connection]:
-    """For a single statement that only reads: on a server it is a transaction by itself, and takes one way there and
-    back instead of three. Errors are translated.
-    """
-    if sqlite_file(engine.url) is not None:
-        with reading(engine) as connection:
-            yield connection
-        return
-    with translated(engine), engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
-
-
-@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes. Errors are translated."""
     with (

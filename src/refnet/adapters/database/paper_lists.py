@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, bindparam, null, select
 
-from refnet.adapters.database.engine import asking
+from refnet.adapters.database.engine import reading
 from refnet.adapters.database.notes import paper_of
 from refnet.adapters.database.schema import papers, summaries
 from refnet.domain.notes import Summary
@@ -43,7 +43,7 @@ class PaperLists:
         case and width.
         """
         if not words and year is None:
-            with asking(self._engine) as connection:
+            with reading(self._engine) as connection:
                 return [paper_of(row) for row in connection.execute(_ALL, {"after": after, "most": most})]
         # First the ids alone: for them the index is enough, and what does not match is never looked at itself.
         found = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None), papers.c.paper_id > after)
@@ -53,11 +53,11 @@ class PaperLists:
             found = found.where(papers.c.year == year)
         ids = found.order_by(papers.c.paper_id).limit(most).subquery()
         query = _PAGE.join(ids, ids.c.paper_id == papers.c.paper_id)
-        with asking(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [paper_of(row) for row in connection.execute(query)]
 
     def stored_paper(self, paper_id: str) -> StoredPaper | None:
-        with asking(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(_ONE, {"wanted": paper_id}).one_or_none()
         if row is None:
             return None
