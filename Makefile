@@ -17,9 +17,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PACKAGE := pyproject.toml src/refnet/__init__.py
 NPM := tests/tools/node_modules/.stamp
-# The tests mostly wait, for workers and servers: two processes, each with servers of its own, take half the time. A
-# file is one process's; files go in their order, so that the quick ones come last and both end together.
-HALVES := -n 2 --dist loadfile --no-loadscope-reorder
+# The tests mostly wait, for workers and servers: three processes on two cores, each with servers of its own, take less
+# than half the time of one. A file is one process's; files go in their order, so that the quick ones come last and all
+# end together.
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 # A moved tree or a removed interpreter leaves an environment that no longer runs: it is then made anew.
 RUNS := $(shell [ "`cat .venv/.python 2>/dev/null`" = "$(CURDIR)" ] && $(BIN)/python -c 'print("yes")' 2>/dev/null)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(ARGS)
@@ -36,10 +37,10 @@ demo: .venv/.base ## the main job offline on the bundled corpus; ends with a vau
 	@$(BIN)/refnet demo
 
 test: .venv/.dev $(NPM) ## the whole test suite, with real servers that it starts itself
-	$(BIN)/python -m pytest $(HALVES) $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 fast: .venv/.dev $(NPM) ## the part of the tests that takes under three minutes
-	$(BIN)/python -m pytest $(HALVES) -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) -m "not slow" $(ARGS)
 
 soak: .venv/.dev ## minutes of faults on purpose; ARGS='-k t01 --seeds 1 --write FILE' chooses, and keeps the figures
 	$(BIN)/python -m pytest tests/soak -o faulthandler_timeout=0 $(ARGS)
@@ -58,7 +59,7 @@ lock: .venv/.uv ## pin the dependencies again; ARGS=--upgrade takes the newest
 	@set -eu; uv=`cat .venv/.uv`; export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	"$$uv" $(COMPILE) --all-extras pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt; \
 	"$$uv" $(COMPILE) -c requirements/dev.txt pyproject.toml requirements/build.in -o requirements/base.txt; \
-	"$$uv" $(COMPILE) -c requirements/dev.txt --extra web --extra cluster pyproject.toml requirements/build.in \
+	"$$uv" $(COMPILE) -c requirements/dev.txt --extra web --extra cluster --extra openai --extra anthropic pyproject.toml requirements/build.in \
 		-o requirements/server.txt; \
 	"$$uv" $(COMPILE) -c requirements/dev.txt pyproject.toml requirements/build.in requirements/bench.in \
 		-o requirements/bench.txt; \

@@ -107,7 +107,8 @@ def fill(database: str, number: int) -> tuple[list[str], str]:
                 for paper_id in some
             ]
             connection.execute(insert(papers), rows)
-            texts = [{"paper_id": one, "basis": "abstract", "text": words(20, 40), "made_at": 1.0} for one in some]
+            made = {"basis": "abstract", "lang": "en", "made_at": 1.0}
+            texts = [{"paper_id": one, "text": words(20, 40), **made} for one in some]
             connection.execute(insert(summaries), texts)
     _, key = application.store.make_key(Scope.WRITE)
     application.engine.dispose()

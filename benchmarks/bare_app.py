@@ -20,9 +20,11 @@ from sqlalchemy import create_engine, select
 
 from refnet.adapters.database.schema import papers, summaries
 from refnet.adapters.database.store import Store
-from refnet.entrypoints.web.security import KeyRing, bearer
+from refnet.entrypoints.web.key_ring import KeyRing
+from refnet.entrypoints.web.security import bearer
 
 _CONNECTIONS = 16
+_SUMMARY = ("text", "basis", "findings", "keywords", "lang", "why", "provenance")
 _COLUMNS = (
     papers.c.paper_id,
     papers.c.title,
@@ -57,7 +59,7 @@ def create_app(database: str) -> FastAPI:
     @app.get("/papers/{paper_id}", dependencies=[Depends(known)])
     def paper(paper_id: str) -> Response:
         query = (
-            select(*_COLUMNS, papers.c.abstract, summaries.c.text, summaries.c.basis)
+            select(*_COLUMNS, papers.c.abstract, *(summaries.c[name] for name in _SUMMARY))
             .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
             .where(papers.c.paper_id == paper_id, papers.c.fetched_at.is_not(None))
         )
@@ -66,6 +68,8 @@ def create_app(database: str) -> FastAPI:
         if row is None:
             raise HTTPException(404)
         more = {"abstract": row.abstract, "summary": row.text, "summary_basis": row.basis}
+        more |= {"summary_lang": row.lang, "findings": row.findings or [], "keywords": row.keywords or []}
+        more |= {"no_full_text": row.why, "provenance": row.provenance}
         return _json(_plain(row) | more)
 
     return app
@@ -93,7 +97,8 @@ def _json(document: Any) -> Response:
 
 
 def main() -> None:
-    listening = socket.socket()
+    # asyncio lets small answers go at once only where it is told that this is TCP.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen(64)
     print(f"Serving at http://127.0.0.1:{listening.getsockname()[1]}", file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                     # all, an hour or more
     python benchmarks/run.py startup notes       # these two
-    python benchmarks/run.py startup --write     # … and put their tables into docs/explanation/figures.md
+    python benchmarks/run.py startup --write     # … and put their tables into docs/explanation
 
 Each runs in a process of its own; `python benchmarks/NAME.py --help` tells what can be set.
 """
@@ -20,8 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FIGURES = HERE.parent / "docs" / "explanation" / "figures.md"
-MEASUREMENTS = ("startup", "requests", "storage", "memory", "notes", "transport", "results", "cluster", "api_load")
+DOCS = HERE.parent / "docs" / "explanation"
+_OF_CRAWLS = ("startup", "requests", "storage", "memory", "notes", "transport", "results", "cluster", "api_load")
+#: Each with the page that shows its tables.
+MEASUREMENTS = {
+    **dict.fromkeys(_OF_CRAWLS, "figures.md"),
+    "pdf_reading": "reading-pdfs.md",
+    "sections": "reading-pdfs.md",
+    "summaries": "summaries.md",
+}
 
 
 def measure(name: str) -> str | None:
@@ -42,14 +49,14 @@ def put(text: str, name: str, tables: str) -> str:
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
-        raise ValueError(f"{FIGURES.name} needs {begin} and {end}, once each")
+        raise ValueError(f"the page needs {begin} and {end}, once each")
     return pattern.sub(lambda _: f"{begin}\n{tables}\n{end}", text)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("name", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {FIGURES.name}, too")
+    parser.add_argument("--write", action="store_true", help="put the tables into their pages, too")
     given = parser.parse_args()
     if unknown := [name for name in given.name if name not in MEASUREMENTS]:
         parser.error(f"no such measurement: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}")
@@ -63,7 +70,8 @@ def main() -> int:
         print(f"## {name}\n\n{tables}\n", flush=True)
         if given.write:
             # Read each time: another measurement may have been written meanwhile.
-            FIGURES.write_text(put(FIGURES.read_text("utf-8"), name, tables), "utf-8")
+            page = DOCS / MEASUREMENTS[name]
+            page.write_text(put(page.read_text("utf-8"), name, tables), "utf-8")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -62,6 +62,9 @@ printf 'admin:%s\n' "$(random)" | keep flower_basic_auth
 random | keep grafana_password
 # Yours, if you have one: without it all the world shares one pool.
 : | keep semantic_scholar_key
+# Of a language model, if you turn one on (REFNET_LLM_MODEL in .env).
+: | keep openai_key
+: | keep anthropic_key
 
 if [ "$(id -u)" = 0 ]; then
     # Not as root: the image's own user writes the notes.

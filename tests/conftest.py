@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from refnet.domain.about import now_about
 from tests.guard import sitecustomize as guard
 from tests.rabbitmq_server import RabbitServer, fresh_vhost, rabbitmq_program, running_rabbitmq
 from tests.redis_server import RedisServer, redis_program, redis_programs, running_redis
@@ -72,12 +73,14 @@ def pytest_keyboard_interrupt() -> None:
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user with nothing set, no files and no network, who works in `tmp_path`."""
+    """A user with nothing set, no files and no network, who works in `tmp_path`; and a log that is about nothing yet."""
+    now_about()  # a worker's task names what it is about until the next one begins
     for name in list(os.environ):
         if (name.startswith(_OURS) and name not in _TESTS_OWN) or name in _PRINTING:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("REFNET_DATA_DIR", str(tmp_path / "refnet-data"))
+    monkeypatch.setenv("REFNET_PRIVATE_HOSTS_ONLY", "1")
     monkeypatch.setenv("PYTHONPATH", _PYTHONPATH)
     monkeypatch.chdir(tmp_path)  # the vault's default is relative: it must not land in the repository
 

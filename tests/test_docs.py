@@ -21,11 +21,13 @@ from refnet.demo.bundled import SEED, bundled_corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import FAULT_KINDS
 from refnet.domain.dead_messages import DeadMessage
+from refnet.domain.documents import NoFullText
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.note_text import render
 from refnet.domain.note_words import LANGUAGES, SECTIONS
-from refnet.domain.notes import NoteContent, Summary
+from refnet.domain.notes import NoteContent
 from refnet.domain.papers import Author, Paper
+from refnet.domain.summaries import Summary
 from refnet.domain.workers import ALL_CONCURRENCY, MOST_KILOBYTES, WORKERS, WorkerKind
 from refnet.entrypoints.cli import dead
 from refnet.entrypoints.cli.main import app
@@ -40,6 +42,8 @@ FENCE = re.compile(r"^```[^\n]*\n.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 OPTION = re.compile(r"`(--[a-z][a-z-]*)")
 LONGEST_PAGE = 120
+#: Pages of the reference that have commands; each command is on one of them.
+COMMAND_PAGES = ("commands", "server-commands")
 #: Prints name and signature of every task of ours, and what beat sends. Its own process, for Celery reads its settings
 #: once.
 CELERY = """
@@ -56,7 +60,7 @@ tasks = {name: plain(inspect.signature(task.run)) for name, task in ours.items()
 print(json.dumps([tasks, sorted(symbol_by_name(app.conf.beat_scheduler)(app).schedule)]))
 """
 #: Values that are maps by a name of its own, so that their keys are not fixed.
-OPEN_MAPS = {"requests", "spent", "headers"}
+OPEN_MAPS = {"requests", "spent", "headers", "not_read"}
 
 
 def prose(page: Path) -> str:
@@ -74,6 +78,12 @@ def section(page: str, heading: str) -> str:
     )
     assert found is not None, f"no section {heading}"
     return found[1]
+
+
+def command_section(name: str) -> str:
+    """The section of a command, on the only page that has one."""
+    (page,) = [page for page in map(reference, COMMAND_PAGES) if f"\n## {name}\n" in page]
+    return section(page, name)
 
 
 def source_without_breaks() -> str:
@@ -94,6 +104,8 @@ def anchors(page: Path) -> set[str]:
 def commands(group: Any, name: str = "refnet") -> Iterator[tuple[str, Any]]:
     for word, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield f"{name} {word}", command
             yield from commands(command, f"{name} {word}")
         else:
             yield f"{name} {word}", command
@@ -198,13 +210,15 @@ def test_every_variable_that_settings_read_is_in_the_reference_and_no_other() ->
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_is_in_its_section_of_the_reference_and_no_other(name: str) -> None:
-    documented = set(OPTION.findall(section(reference("commands"), name)))
+    documented = set(OPTION.findall(command_section(name)))
 
     assert documented == options_of(COMMANDS[name])
 
 
 def test_the_reference_has_no_command_that_does_not_exist() -> None:
-    assert set(re.findall(r"^## (refnet .+)$", reference("commands"), re.MULTILINE)) == set(COMMANDS)
+    shown = [name for page in COMMAND_PAGES for name in re.findall(r"^## (.+)$", reference(page), re.MULTILINE)]
+
+    assert sorted(shown) == sorted(COMMANDS)
 
 
 def test_options_that_go_with_every_command_are_in_the_reference() -> None:
@@ -259,6 +273,17 @@ def test_every_section_of_a_note_is_in_the_reference_in_both_languages() -> None
     assert rows == [(LANGUAGES["en"].headings[key], LANGUAGES["ja"].headings[key]) for key in SECTIONS]
 
 
+def test_every_reason_for_which_a_paper_is_not_read_is_explained_with_the_words_of_the_note() -> None:
+    page = (DOCS / "how-to" / "read-full-texts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section(page, "When a paper was not read"), re.MULTILINE)
+
+    assert [row for row in rows if row[0] != "not_read"] == [
+        (why.value, LANGUAGES["en"].why[why]) for why in NoFullText
+    ]
+    keys = section(reference("json-output"), "refnet map")
+    assert [why.value for why in NoFullText if f"`{why.value}`" not in keys] == []
+
+
 @pytest.mark.slow
 def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with StandIn(bundled_corpus()) as server:
@@ -266,11 +291,15 @@ def test_every_key_of_every_json_answer_is_in_the_reference(tmp_path: Path, caps
             "SEMANTIC_SCHOLAR_URL": server.url,
             "SEMANTIC_SCHOLAR_RPS": "500",
             "OUTPUT_DIR": str(tmp_path / "v"),
+            "REFNET_PRIVATE_HOSTS_ONLY": "1",
         }
         done = {"refnet map": run("map", SEED, "title:No such paper at all", "--limit", "5", "--json", **settings)}
         done["refnet map, estimated"] = run("map", SEED, "--dry-run", "--json", **settings)
         note = next((tmp_path / "v" / "papers").glob("Lewis 2020*"))
         note.write_text(note.read_text().replace("year: 2020", "year: 1920"))
+        done["refnet summarize"] = run("summarize", SEED, "--json", **settings)
+        done["refnet cache"] = run("cache", "--json", **settings)
+        done["refnet cache empty"] = run("cache", "empty", "--json", **settings)
         done["refnet status"] = run("status", "--json", **settings)
         done["refnet export json"] = run("export", "json", **settings)
         done["refnet vault write"] = run("vault", "write", "--json", **settings)
@@ -383,17 +412,32 @@ def test_every_check_of_the_doctor_is_in_the_reference_in_its_order_and_no_other
     told = {name for said in (alone, together) for name in said.strip().partition("Give one of: ")[2].split(", ")}
 
     page = reference("doctor")
-    assert set(first_column(section(page, "Checks"))) == {"settings", *told}
+    assert set(first_column(section(page, "Checks"))) == told
+
+
+def test_every_check_of_one_process_is_shown_by_the_page_and_named_where_the_doctor_is_listed() -> None:
+    told = run("doctor", "--only", "none").stderr.strip().partition("Give one of: ")[2].split(", ")
+    page = (DOCS / "how-to" / "when-something-goes-wrong.md").read_text(encoding="utf-8")
+    listed = [
+        next(line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if "| `refnet doctor` |" in line)
+        for name in ("README.md", "README.ja.md")
+    ]
+
+    assert re.findall(r"^(?:ok  |BAD ) ([a-z ]+): ", page, re.MULTILINE) == told
+    assert {"model", "pdfs"} <= set(told)
+    for text in (*listed, section(reference("commands"), "refnet doctor")):
+        assert {"`model`", "`pdfs`"} <= set(re.findall(r"`[a-z]+`", text))
 
 
 def test_what_the_doctor_says_by_the_reference_is_what_it_says() -> None:
     page = reference("doctor")
     shown = re.findall(r"^\| [^|]*\| ([^|`]+) \|$", section(page, "troubles"), re.MULTILINE)[1:]
     shown += re.findall(r"`: ([^|]+) \|$", section(page, "lose or repeat work"), re.MULTILINE)
+    shown += re.findall(r"^\| ([^|]+) \| [^|]+ \|$", section(page, "Reading papers"), re.MULTILINE)[1:]
     pieces = [piece.strip(" ():") for message in shown for piece in message.split("…")]
     said = source_without_breaks()
 
-    assert len(shown) >= 15
+    assert len(shown) >= 24
     assert [piece for piece in pieces if piece not in said] == []
 
 
@@ -410,10 +454,19 @@ def test_what_the_pages_say_of_the_demo_is_what_it_prints() -> None:
     lines = [line for line in shown.splitlines()[2:-1] if "…" not in line]
     assert len(lines) >= 4
     assert [line for line in lines if line not in printed.splitlines()] == []
+    for page in (ROOT / "README.md", ROOT / "README.ja.md"):
+        assert f"{counts[1]} papers that come with refnet" in page.read_text(encoding="utf-8")
+
+
+def test_the_picture_of_the_demo_shows_its_real_papers_as_the_readmes_say() -> None:
+    corpus = bundled_corpus()
+    real = {corpus.resolve(paper_id) for paper_id in set().union(*corpus.breadth_first(SEED, 2))}
+    links = sum(cited in real for paper in real if paper is not None for cited in corpus.references(paper))
+
     for page in (ROOT / "README.md", ROOT / "README.ja.md", DOCS / "images" / "vault.svg"):
         text = page.read_text(encoding="utf-8")
-        assert counts[1] in text
-        assert counts[2] in text
+        assert re.search(rf"\b{len(real)}\b", text)
+        assert re.search(rf"\b{links}\b", text)
 
 
 def test_the_note_in_the_readme_is_one_of_the_demo_shortened() -> None:
@@ -421,7 +474,11 @@ def test_the_note_in_the_readme_is_one_of_the_demo_shortened() -> None:
     blocks = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     shown = next(block for block in blocks if block.startswith("```markdown")).splitlines()[1:-1]
     title = next(line for line in shown if line.startswith("title: "))
-    texts = [note.read_text(encoding="utf-8").splitlines() for note in Path("demo-vault/papers").glob("*.md")]
+    # The port is another one each time.
+    texts = [
+        re.sub(r"(?<=//127\.0\.0\.1:)\d+", "…", note.read_text(encoding="utf-8")).splitlines()
+        for note in Path("demo-vault/papers").glob("*.md")
+    ]
     (note,) = [lines for lines in texts if title in lines]
 
     remaining = iter(note)

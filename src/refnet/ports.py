@@ -9,11 +9,13 @@ from typing import Protocol
 
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
+from refnet.domain.documents import Document, FoundPdf, NoFullText
 from refnet.domain.errors import TransientError
 from refnet.domain.jobs import DeadLetter, Wave
-from refnet.domain.notes import Baseline, NoteContent, Summary
+from refnet.domain.notes import Baseline, NoteContent
 from refnet.domain.papers import Answer, Author, Direction, ListName, Page, Paper
 from refnet.domain.permissions import ApiKey, Scope
+from refnet.domain.summaries import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class Progress(Protocol):
     """Tells the user how far the work is."""
 
     def show(self, phase: str, **figures: int) -> None:
-        """What is being done, and how far: `found`, `collected`, `requests`, `notes`, `of`."""
+        """What is being done, and how far: `found`, `collected`, `requests`, `notes`, `of`;
+        and `cost`, in millionths of a US dollar.
+        """
 
     def waiting(self, seconds: float, why: str) -> None: ...
 
@@ -126,6 +130,7 @@ class CrawlStore(JobStore, Protocol):
         claim: Scope | None = None,
         vault: str | None = None,
         lang: str | None = None,
+        full_texts: int | None = 0,
     ) -> int: ...
 
     def advance(self, crawl_id: int, limits: Limits) -> bool: ...
@@ -177,6 +182,8 @@ class SummaryStore(Protocol):
 
     def save_summaries(self, made: Mapping[str, Summary]) -> None: ...
 
+    def stored_summaries(self, paper_ids: Sequence[str]) -> Mapping[str, Summary]: ...
+
     def summary_count(self, crawl_id: int) -> int: ...
 
 
@@ -214,7 +221,7 @@ class Vault(Protocol):
 class NoteStore(Protocol):
     """The part of the store that notes are made from. `vault` is the absolute path as text."""
 
-    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None: ...
+    def add_to_vault(self, vault: str, crawl_id: int) -> None: ...
 
     def vault_papers(self, vault: str) -> list[str]:
         """Ids of all collected papers of the crawls written to a vault, in the order of ids."""
@@ -231,7 +238,11 @@ class NoteStore(Protocol):
     def unnamed(self, vault: str) -> Iterator[Paper]:
         """Papers of a vault without a name, in the order of ids."""
 
-    def give_names(self, names: Mapping[str, str]) -> None: ...
+    def give_names(self, names: Mapping[str, str]) -> None:
+        """Name papers that have no name; one whose name another has by now stays without."""
+
+    def rename_notes(self, names: Mapping[str, str]) -> None:
+        """Give papers other names, as far as no other has them."""
 
     def taken_names(self) -> Iterable[str]:
         """Every name ever given."""
@@ -270,6 +281,29 @@ class KeyStore(Protocol):
 
 
 class Summarizer(Protocol):
-    """Makes the summary of a paper; None where there is nothing to summarise."""
+    """Makes the summary of a paper from its record alone; None where there is nothing to summarise."""
 
     def summarize(self, paper: Paper) -> Summary | None: ...
+
+
+class PdfFinder(Protocol):
+    """Gets the open PDF of a paper."""
+
+    def find(self, paper: Paper) -> FoundPdf | NoFullText:
+        """From the cache, else from the first place that has it.
+
+        Raises RateLimited or SourceUnavailable where no place answered, so that it is worth another try; StorageFull.
+        """
+
+
+class PdfReader(Protocol):
+    """Reads a PDF, however hostile it is."""
+
+    def read(self, path: str) -> Document | NoFullText: ...
+
+
+class DocumentSummarizer(Protocol):
+    """Makes a summary of what was read of a paper."""
+
+    def summarize(self, paper: Paper, document: Document, found: FoundPdf, lang: str) -> Summary:
+        """`lang` is the language wished for, `en` or `ja`. The summary's basis is the full text."""

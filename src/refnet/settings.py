@@ -12,8 +12,10 @@ from platformdirs import user_data_dir
 from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from refnet.domain.crawls import USUAL_FULL_TEXTS
 from refnet.domain.errors import ConfigurationError
 from refnet.domain.passwords import holds_none
+from refnet.domain.signing_keys import chosen_keys
 
 #: Variables whose value may also stand in a file, named by the variable with _FILE behind it.
 SECRETS = (
@@ -22,10 +24,12 @@ SECRETS = (
     "SEMANTIC_SCHOLAR_API_KEY",
     "REFNET_SIGNING_KEYS",
     "FLOWER_BASIC_AUTH",
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
 )
 
 #: Of these an empty file is as good as none: a deployment has to name a file that is there.
-_OPTIONAL = ("SEMANTIC_SCHOLAR_API_KEY",)
+_OPTIONAL = ("SEMANTIC_SCHOLAR_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 _URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -57,6 +61,22 @@ class Settings(BaseSettings):
     #: on loopback, where each worker shows what it counted itself
     metrics_port: int | None = Field(None, ge=1, le=65_535, validation_alias="REFNET_METRICS_PORT")
     flower_auth: SecretStr | None = Field(None, validation_alias="FLOWER_BASIC_AUTH")
+    #: turns the language model on
+    llm_model: str | None = Field(None, max_length=200, validation_alias="REFNET_LLM_MODEL")
+    openai_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    anthropic_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    #: US dollars a day, over all processes
+    spend_cap: float = Field(5.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_SPEND_CAP")
+    arxiv_url: str = Field("https://arxiv.org", validation_alias="REFNET_ARXIV_URL")
+    #: host:port, separated by commas, that downloads may reach although they are not public
+    allow_private_hosts: str = Field("", max_length=2_000, validation_alias="REFNET_ALLOW_PRIVATE_HOSTS")
+    #: papers of a crawl that are read where nobody says how many
+    summaries: int = Field(USUAL_FULL_TEXTS, ge=0, le=1_000_000, validation_alias="REFNET_SUMMARIES")
+    #: downloads reach these and no other
+    private_hosts_only: bool = Field(False, validation_alias="REFNET_PRIVATE_HOSTS_ONLY")
+    #: megabytes of PDFs that are kept
+    pdf_cache_mb: int = Field(2_000, ge=1, le=10_000_000, validation_alias="REFNET_PDF_CACHE_MB")
     # For tests and for mirrors with other limits; in docs/reference, not in the contract.
     batch_ids: int = Field(500, ge=1, le=500, validation_alias="REFNET_BATCH_IDS")
     request_seconds: float = Field(40.0, gt=0, allow_inf_nan=False, validation_alias="REFNET_REQUEST_SECONDS")
@@ -66,9 +86,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", max_length=2_000, validation_alias="REFNET_TRUSTED_PROXIES")
     no_network_seconds: float = Field(60.0, ge=0, allow_inf_nan=False, validation_alias="REFNET_NO_NETWORK_SECONDS")
 
-    @field_validator("source_url")
+    @field_validator("source_url", "arxiv_url", "openai_url")
     @classmethod
-    def _is_http(cls, value: str) -> str:
+    def _is_http(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         try:
             _URL.validate_python(value)
             parts = urlsplit(value)
@@ -79,7 +101,7 @@ class Settings(BaseSettings):
             raise ValueError("write http(s)://host/path, without a query or a password")
         return value.rstrip("/")
 
-    @field_validator("contact", "api_key", mode="before")
+    @field_validator("contact", "api_key", "openai_key", "anthropic_key", mode="before")
     @classmethod
     def _fits_a_header(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -87,6 +109,15 @@ class Settings(BaseSettings):
             if not value.isascii() or not value.isprintable():
                 raise ValueError("it holds characters that cannot be sent")
         return value or None
+
+    @field_validator("allow_private_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str) -> str:
+        for one in filter(None, map(str.strip, value.split(","))):
+            host, _, port = one.rpartition(":")
+            if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+                raise ValueError("write host:port, separated by commas")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -135,14 +166,21 @@ class Settings(BaseSettings):
     def for_demo(self, *, database: Path, source_url: str) -> Settings:
         """These settings with a database and a source of the demonstration's own.
 
-        Nothing of the user's is sent or touched.
+        Nothing of the user's is sent or touched. PDFs come from where the source is, which serves preprints as well.
         """
+        parts = urlsplit(source_url)
         changed = {
             "database_url": SecretStr(f"sqlite:///{database}"),
             "broker_url": None,
             "api_key": None,
             "contact": None,
+            "llm_model": None,
+            "openai_key": None,
+            "anthropic_key": None,
             "source_url": source_url,
+            "arxiv_url": f"{parts.scheme}://{parts.netloc}",
+            "allow_private_hosts": parts.netloc,
+            "private_hosts_only": True,
             "requests_per_second": 100.0,
         }
         return self.model_copy(update=changed)
@@ -177,4 +215,6 @@ def load_settings() -> Settings:
                 f"{name} holds a password or key that is empty, that stands in everybody's examples, or that a server comes "
                 "with. Take one of your own."
             )
+    if settings.signing_keys is not None:
+        chosen_keys(settings.signing_keys.get_secret_value())  # not at the first message
     return settings

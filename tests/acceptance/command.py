@@ -166,9 +166,10 @@ class Refnet:
 
 
 def clean_environment(data: Path, **more: str) -> dict[str, str]:
-    """What a process needs to run at all, and where this user's data are."""
+    """What a process needs to run at all, and where this user's data are. Nothing is read that is not on this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "TMPDIR") if name in os.environ}
-    return {**kept, "LANG": "C.UTF-8", "REFNET_DATA_DIR": str(data), **more}
+    unread = {"REFNET_SUMMARIES": "0", "REFNET_PRIVATE_HOSTS_ONLY": "1"}
+    return {**kept, "LANG": "C.UTF-8", "REFNET_DATA_DIR": str(data), **unread, **more}
 
 
 def tree(folder: Path) -> dict[str, bytes]:

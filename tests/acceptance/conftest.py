@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refnet.demo.bundled import bundled_corpus
+from refnet.demo.bundled import bundled_corpus, demo_corpus, demo_downloads
 from refnet.demo.graph import Corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
@@ -37,6 +37,13 @@ def serve() -> Iterator[Serve]:
         yield lambda corpus=None, **switches: stack.enter_context(
             StandIn(corpus or bundled_corpus(), Switches(**switches))
         )
+
+
+@pytest.fixture
+def library() -> Iterator[StandIn]:
+    """What the demo talks to: with invented papers, and their PDFs."""
+    with StandIn(demo_corpus(), downloads=demo_downloads()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,27 +6,12 @@ The disk is mounted in a namespace of the process, so that nothing has to be cle
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.command import Refnet
-
-
-@cache
-def _namespace() -> tuple[str, ...] | None:
-    """The words that start a program where it may mount."""
-    if shutil.which("unshare") is None or shutil.which("mount") is None:
-        return None
-    for words in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
-        probe = [*words, "mount", "-t", "tmpfs", "-o", "size=64k", "refnet", "/mnt"]
-        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-            return words
-    return None
+from tests.mounting import mounting
 
 
 def run_script(refnet: Refnet, script: str) -> subprocess.CompletedProcess[str]:
@@ -34,9 +19,6 @@ def run_script(refnet: Refnet, script: str) -> subprocess.CompletedProcess[str]:
 
     The script stops at no error; each command is told its code by `$?`. Skips the test where nothing may be mounted.
     """
-    words = _namespace()
-    if words is None:
-        pytest.skip("this user may not mount a disk")
     head = f"""
     disk() {{
         if mountpoint -q "$2"; then mount -o "remount,size=$1" "$2"
@@ -45,7 +27,7 @@ def run_script(refnet: Refnet, script: str) -> subprocess.CompletedProcess[str]:
     refnet() {{ '{sys.executable}' -m refnet "$@"; }}
     """
     return subprocess.run(
-        [*words, "sh", "-c", head + script],
+        [*mounting(), "sh", "-c", head + script],
         cwd=refnet.folder,
         env={**refnet.environment, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
         stdin=subprocess.DEVNULL,

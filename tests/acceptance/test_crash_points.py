@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak import crash_alone
+from tests.soak import crash_alone, crashing
 from tests.soak.crash_alone import differences
 from tests.soak.crash_lists import NOT_REACHED, out_of_date
 from tests.soak.crash_points import APART, SOURCE, all_sites, sites
@@ -20,10 +20,10 @@ from tests.soak.forking import ForkingRefnet
 #: How each kind of site looks to somebody who only reads words.
 _WORDS = {
     "commit": r"(?<!def )\bwriting\(|held\.connection\.execute\(",
-    "publish": r"\.(?:publish|basic_publish|send_task|apply_async|delay)\(|\.batch\(|self\.retry\(",
-    "rename": r"os\.(?:replace|link|rename)\(|temporary\.replace\(",
+    "publish": r"\.(?:publish|_?basic_publish|send_task|apply_async|delay)\(|\.batch\(|self\.retry\(",
+    "rename": r"os\.(?:replace|link|rename)\(|(?:temporary|part)\.replace\(path\)",
     "remove": r"\.unlink\(|\.rmdir\(",
-    "outside": r"client\.send\(",
+    "outside": r"client\.send\(|\.handle_request\(|with_raw_response\.create\(|\bchild\.ask\(",
 }
 #: Other ways to change what outlives a process, and the files in which they are not for that.
 _BACK_DOORS = {
@@ -31,7 +31,8 @@ _BACK_DOORS = {
     # The driver's own, of what `writing` began.
     r"\.commit\(\)": {"adapters/database/round_trips.py"},
     r"\bshutil\.(?!get_terminal_size)": set(),
-    r"\.write_(?:text|bytes)\(|\.touch\(": set(),
+    # One tries what it must not be able to do, the other whether there is room: that file is gone at the end.
+    r"\.write_(?:text|bytes)\(|\.touch\(": {"adapters/pdf/child.py", "adapters/full_text/cache.py"},
     r"\bimport (?:requests|urllib3|aiohttp)\b|urllib\.request|http\.client": set(),
 }
 _PLANTED = {
@@ -41,16 +42,23 @@ _PLANTED = {
     "remove": "Path(old).unlink()",
     "outside": "httpx2.get(url)",
 }
-#: A few points, and at which time somebody dies there.
-_TRIED = (
-    ("adapters/http.py:HttpClient._exchange:outside:after@crawl", 2),
-    ("adapters/database/store.py:Store.record_wave:commit:before@crawl", 2),
-    ("adapters/database/store.py:Store.record_wave:commit:after@crawl", 2),
-    ("adapters/database/notes.py:NoteTables.save_summaries:commit:after@summarize", 1),
-    ("adapters/vault.py:_replace:rename:before@generate", 20),
-    ("adapters/vault.py:_replace:rename:after@generate", 20),
-    ("adapters/database/notes.py:NoteTables.save_baselines:commit:before@generate", 2),
-)
+#: A few points by their scenario, and at which time somebody dies there.
+_TRIED = {
+    "plain": (
+        ("adapters/http.py:HttpClient._exchange:outside:after@crawl", 2),
+        ("adapters/database/store.py:Store.record_wave:commit:before@crawl", 2),
+        ("adapters/database/store.py:Store.record_wave:commit:after@crawl", 2),
+        ("adapters/database/summaries.py:Summaries.save_summaries:commit:after@summarize", 1),
+        ("adapters/vault.py:_replace:rename:before@generate", 20),
+        ("adapters/vault.py:_replace:rename:after@generate", 20),
+        ("adapters/database/notes.py:NoteTables.save_baselines:commit:before@generate", 2),
+    ),
+    "reading with a model": (
+        ("adapters/full_text/cache.py:PdfCache._move:rename:before@read", 2),
+        ("adapters/language_model/openai_client.py:OpenAIClient._ask:outside:after@read", 2),
+        ("adapters/database/spending.py:Spending.settle:commit:after@read", 2),
+    ),
+}
 
 
 @cache
@@ -83,6 +91,13 @@ def test_a_new_site_in_a_module_is_found(kind: str) -> None:
     assert [site.name for site in found if site not in sites(name, text)] == [f"{name}:planted:{kind}"]
 
 
+def test_every_module_with_a_site_is_given_its_points() -> None:
+    with_sites = {name for name, text in code().items() if sites(name, text)}
+
+    assert len(with_sites) > 20
+    assert [name for name in sorted(with_sites) if not crashing._MAY_HOLD_SITES.search(code()[name])] == []
+
+
 def test_names_stay_when_lines_move_and_others_come() -> None:
     text = "def f(engine):\n    with writing(engine):\n        pass\n"
     longer = f"# A comment.\n\n{text}    with writing(engine):\n        pass\n"
@@ -100,13 +115,15 @@ def test_there_are_points_enough_and_no_two_of_one_name() -> None:
 
 
 @pytest.mark.slow
-def test_a_crash_is_made_up_for(tmp_path: Path) -> None:
-    plain, folder, points = crash_alone.scenarios()[0], tmp_path / "user", tmp_path / "points"
+@pytest.mark.parametrize("name", _TRIED)
+def test_a_crash_is_made_up_for(name: str, tmp_path: Path) -> None:
+    [scenario] = [one for one in crash_alone.scenarios() if one.name == name]
+    folder, points = tmp_path / "user", tmp_path / "points"
     points.mkdir()
     with ForkingRefnet(tmp_path / "forks", points=points) as crashing_refnet:
-        whole = crash_alone.run(crashing_refnet, points, folder, plain)
+        whole = crash_alone.run(crashing_refnet, points, folder, scenario)
         assert whole.faults == []
-        for point, nth in _TRIED:
-            outcome = crash_alone.run(crashing_refnet, points, folder, plain, point, nth)
+        for point, nth in _TRIED[name]:
+            outcome = crash_alone.run(crashing_refnet, points, folder, scenario, point, nth)
             assert outcome.hit, f"nobody came to {point}"
             assert differences(outcome, whole) == [], point

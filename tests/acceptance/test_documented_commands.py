@@ -56,6 +56,8 @@ def parse(words: list[str]) -> None:
     context = command.make_context("refnet", _with_default_age([word for word in words if word != "--debug"]))
     while hasattr(command, "commands"):
         rest = [*context._protected_args, *context.args]
+        if not rest and command.invoke_without_command:
+            return
         _, command, rest = command.resolve_command(context, rest)
         context = command.make_context(command.name, rest, parent=context)
 

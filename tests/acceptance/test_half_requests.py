@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,7 +14,19 @@ import pytest
 from tests.acceptance.command import Refnet
 from tests.acceptance.serving import serving
 
+#: Each runs the whole command, most several times.
+pytestmark = pytest.mark.slow
+
 HALF = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+_FORM = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+#: What a client may say and then hold its connection.
+HELD = {
+    "half of the headers": HALF,
+    "no body": _FORM + b"Content-Length: 50\r\n\r\n",
+    "half of a body": _FORM + b"Content-Length: 50\r\n\r\nkey=",
+    "no body, and not waited for": b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n",
+    "all, and no more": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
 
 
 @pytest.mark.slow
@@ -43,7 +55,8 @@ def test_hundreds_of_half_requests_are_hung_up_on_and_leave_room_for_whole_ones(
     assert len(ended.err) < 10_000
 
 
-def test_half_requests_of_one_address_leave_room_for_others_at_once(refnet: Refnet) -> None:
+@pytest.mark.parametrize("said", HELD.values(), ids=HELD)
+def test_connections_that_one_address_holds_leave_room_for_others_at_once(refnet: Refnet, said: bytes) -> None:
     with _few_files():
         server = serving(refnet)
     place = urlsplit(server.url)
@@ -52,8 +65,9 @@ def test_half_requests_of_one_address_leave_room_for_others_at_once(refnet: Refn
             client = held.enter_context(socket.socket())
             client.bind(("127.0.0.2", 0))
             client.settimeout(5.0)
-            client.connect((place.hostname, place.port))
-            _says(client)
+            with suppress(OSError):  # there was no more room
+                client.connect((place.hostname, place.port))
+            _says(client, said)
 
         assert all(_is_ready(server.url) for _ in range(5))
 
@@ -71,9 +85,9 @@ def _few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _says(client: socket.socket) -> bool:
+def _says(client: socket.socket, said: bytes = HALF) -> bool:
     try:
-        return client.send(HALF) > 0
+        return client.send(said) > 0
     except OSError:
         return False
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
+from refnet.adapters.database.engine import database_url
 from refnet.demo.bundled import SEED
 from tests.acceptance.command import Refnet, asked_twice, has_arrived, stamps, tree
 from tests.acceptance.conftest import Serve, User
+from tests.acceptance.serving import serving
+from tests.soak.postgres import running_server
 
 pytestmark = pytest.mark.slow
 
@@ -57,3 +61,65 @@ def resumed(server: Refnet, *words: str) -> dict[str, object]:
     assert ended.code == 0, ended.err
     document: dict[str, object] = ended.json
     return document
+
+
+def test_a_server_that_is_only_now_being_started_is_waited_for_and_the_user_is_told(serve: Serve, user: User) -> None:
+    with running_server() as server:
+        refnet = user(serve(), DATABASE_URL=server.url)
+        server.stop_at_once()
+        upgrading = refnet.start("db", "upgrade")
+        told = upgrading.line()
+        server.start()
+        ended = upgrading.wait()
+
+    assert "does not answer: " in told
+    assert told.endswith(" Waiting for it for up to 20 s.\n")
+    assert ended.code == 0, ended.err
+    assert "is at schema" in ended.out
+
+
+def take_writes(postgres_database: str, *, on: bool) -> None:
+    """As after a fail-over, or where a provider has it so; sessions that there are end."""
+    url = database_url(postgres_database)
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as admin:
+        admin.execute("SET default_transaction_read_only = off")
+        admin.commit()
+        admin.autocommit = True
+        admin.execute(f'ALTER DATABASE "{url.database}" SET default_transaction_read_only = {"off" if on else "on"}')
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_database_that_takes_no_writes_any_more_is_read_and_all_else_is_told_so(
+    serve: Serve, user: User, postgres_database: str
+) -> None:
+    refnet = user(serve(), DATABASE_URL=postgres_database)
+    refnet.done("db", "upgrade")
+    key = refnet.done("keys", "create", "--scope", "admin", "--json").json["key"]
+    server = serving(refnet)
+    with server.client(key) as client:
+        assert client.get("/ready").status_code == 200
+        take_writes(postgres_database, on=False)
+        assert server.running.until(lambda: client.get("/ready").status_code == 503)
+
+        parts = client.get("/ready").json()["parts"]
+        read = [client.get(path).status_code for path in ("/api/v1/papers", "/api/v1/jobs", "/metrics", "/health")]
+        asked = client.post("/api/v1/crawls", json={"seeds": [SEED]})
+        signed_in = client.post("/login", data={"key": key})
+        doctor = refnet("doctor")
+        mapping = refnet("keys", "create", "--scope", "read")
+        take_writes(postgres_database, on=True)
+        assert server.running.until(lambda: client.get("/ready").status_code == 200)
+        assert client.post("/api/v1/crawls", json={"seeds": [SEED], "limit": 1}).status_code == 202
+
+    assert {"name": "database", "ok": False} in parts
+    assert read == [200, 200, 200, 200]
+    assert (asked.status_code, asked.headers.get("Retry-After") is not None) == (503, True)
+    assert signed_in.status_code == 503
+    assert doctor.code == 1
+    assert "BAD  database: The database postgresql+psycopg://" in doctor.out
+    assert "takes no writes: it is set to read only. It lets refnet read alone" in doctor.out
+    assert mapping.code == 3
+    assert "takes no writes" in mapping.error

@@ -18,6 +18,9 @@ from refnet.demo.server import StandIn
 from tests.acceptance.command import Refnet, Running, asked_twice, has_arrived, tree, what_was_asked
 from tests.acceptance.conftest import Serve, User
 
+#: Each runs the whole command, most several times.
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 
 

@@ -15,6 +15,7 @@ import pytest
 from refnet.demo.bundled import SEED
 from tests.acceptance.command import Refnet, tree
 from tests.acceptance.conftest import Serve, User
+from tests.servers import missing
 
 
 def shell(refnet: Refnet, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,8 +47,9 @@ def test_a_reader_who_stops_reading_hears_no_complaint(mapped: Refnet) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_an_answer_that_finds_no_room_is_no_success(mapped: Refnet) -> None:
+    if not Path("/dev/full").exists():
+        missing("this system has no /dev/full")
     for words in ("export json", "status", "map arXiv:2005.11401 --json"):
         ended = shell(mapped, f"refnet {words} > /dev/full")
         assert ended.returncode == 3, words

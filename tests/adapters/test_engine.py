@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from refnet.adapters.database.engine import (
 )
 from refnet.adapters.database.migrate import open_at_head, upgrade
 from refnet.domain.errors import ConfigurationError, RefnetError, StorageFull, StoreUnavailable
-from tests.adapters.disks import small_disk
+from tests.adapters.disks import mounts_a_disk, small_disk
 
 SECRET = "s3cr3t-p4ssw0rd"
 
@@ -203,6 +205,7 @@ def test_a_full_disk_stops_the_work_and_keeps_what_is_there(engine: Engine) -> N
         assert connection.execute(text("SELECT old_id FROM merged")).scalars().all() == ["kept"]
 
 
+@mounts_a_disk
 def test_a_disk_that_is_really_full_stops_the_work(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         engine = at(disk / "refnet.db")
@@ -253,6 +256,46 @@ def test_a_server_that_refuses_us_names_the_settings(postgres_database: str, wro
     assert isinstance(error, ConfigurationError)
     assert "The database server refuses" in str(error)
     assert (url.password or "?") not in str(error)
+
+
+def test_a_server_that_takes_no_writes_is_unavailable_to_writers_and_read_by_readers(postgres_database: str) -> None:
+    engine = open_engine(database_url(f"{postgres_database}?options=-c%20default_transaction_read_only%3Don"))
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    error = error_of(engine, "CREATE TABLE t (a integer)")
+    assert isinstance(error, StoreUnavailable)
+    assert "takes no writes: cannot execute CREATE TABLE in a read-only transaction" in str(error)
+
+
+#: What PgBouncer lets a client say at the start, beside what it is told to ignore.
+POOLERS_TAKE = {"user", "database", "application_name", "client_encoding", "datestyle", "timezone"}
+
+
+def test_a_connection_begins_with_nothing_that_a_pooler_refuses() -> None:
+    said: list[str] = []
+
+    def listen(server: socket.socket) -> None:
+        with server.accept()[0] as client:
+            length = int.from_bytes(client.recv(4))
+            words = client.recv(length - 4)[4:].split(b"\0")
+            said.extend(word.decode() for word in words[:-2:2])
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        listening = pool.submit(listen, server)
+        error_of(open_engine(database_url(f"postgresql://u@127.0.0.1:{server.getsockname()[1]}/d?sslmode=disable")))
+        listening.result(60)
+
+    assert {"user", "database"} <= set(said) <= POOLERS_TAKE
+
+
+def test_a_session_is_given_up_by_the_server_as_we_say_and_else_as_the_address_says(postgres_database: str) -> None:
+    asked = text("SELECT current_setting('tcp_user_timeout'), current_setting('idle_in_transaction_session_timeout')")
+    usual = open_engine(database_url(postgres_database))
+    own = open_engine(database_url(f"{postgres_database}?options=-c%20idle_in_transaction_session_timeout%3D7s"))
+    for engine, expected in ((usual, ("10000", "15s")), (own, ("10000", "7s"))):
+        with reading(engine) as connection:
+            assert connection.execute(asked).one() == expected
+        engine.dispose()
 
 
 def test_a_server_without_our_tables_names_the_command(postgres_database: str) -> None:

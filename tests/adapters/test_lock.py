@@ -13,7 +13,7 @@ import pytest
 from refnet.adapters.database.engine import database_url, open_engine
 from refnet.adapters.database.lock import one_at_work, one_on_server
 from refnet.domain.errors import Busy, ConfigurationError, StorageFull, StoreUnavailable
-from tests.adapters.disks import fill, small_disk
+from tests.adapters.disks import fill, mounts_a_disk, small_disk
 
 HOLD = """
 import sys, time
@@ -87,6 +87,7 @@ def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
+@mounts_a_disk
 def test_a_full_disk_is_told_from_a_closed_folder(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         fill(disk)

@@ -17,7 +17,7 @@ from refnet.adapters.database.migrate import HEAD, current_revision, known_revis
 from refnet.adapters.database.schema import metadata
 from refnet.adapters.database.store import Store
 from refnet.domain.errors import ConfigurationError, StorageFull
-from tests.adapters.disks import fill, small_disk
+from tests.adapters.disks import fill, mounts_a_disk, small_disk
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -78,15 +78,23 @@ def test_rows_of_edges_and_lists_need_no_second_tree_on_sqlite(sqlite: Engine) -
     assert {name for name, sql in made.items() if "WITHOUT ROWID" in sql} == without
 
 
+def upgrade_to(revision: str, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a refnet did that knew migrations up to `revision`."""
+    folder = tmp_path / "older" / "migrations"
+    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (folder / "versions").glob("0*.py"):
+        if file.name[:4] > revision:
+            file.unlink()
+    with monkeypatch.context() as older:
+        older.setattr(migrate, "_FOLDER", folder)
+        older.setattr(migrate, "HEAD", revision)
+        upgrade(engine)
+
+
 def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "older" / "migrations"
-    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0003*", "0004*", "0005*"))
-    with monkeypatch.context() as older:
-        older.setattr(migrate, "_FOLDER", folder)
-        older.setattr(migrate, "HEAD", "0002")
-        upgrade(engine)
+    upgrade_to("0002", engine, tmp_path, monkeypatch)
     with writing(engine) as connection:
         connection.execute(
             text("INSERT INTO papers (paper_id, external_ids, fetched_at) VALUES ('a', :ids, 1), ('stub', NULL, NULL)"),
@@ -102,12 +110,7 @@ def test_papers_of_an_older_refnet_are_found_by_their_external_ids(
 def test_titles_of_an_older_refnet_are_searched_whatever_their_case(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "older" / "migrations"
-    shutil.copytree(migrate._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__", "0005*"))
-    with monkeypatch.context() as older:
-        older.setattr(migrate, "_FOLDER", folder)
-        older.setattr(migrate, "HEAD", "0004")
-        upgrade(engine)
+    upgrade_to("0004", engine, tmp_path, monkeypatch)
     with writing(engine) as connection:
         added = text(
             "INSERT INTO papers (paper_id, title, authors, external_ids, fetched_at) VALUES (:id, :title, '[]', '{}', 1)"
@@ -206,6 +209,7 @@ def test_a_server_is_not_migrated_unasked(postgres_database: str, request: pytes
     engine.dispose()
 
 
+@mounts_a_disk
 def test_a_copy_for_which_no_room_is_left_stops_the_work(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with small_disk(tmp_path / "disk") as disk:
         engine = open_engine(database_url(f"sqlite:///{disk}/refnet.db"))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from refnet.adapters.vault import FolderVault
+from refnet.adapters.vault import PAPERS, FolderVault
 from refnet.domain.errors import ConfigurationError, RefnetError, Stopped, StorageFull, UnreadableDocument
+from tests.servers import missing
 
 
 @pytest.fixture
@@ -63,6 +64,37 @@ def test_strays_of_a_killed_run_are_removed_and_nothing_else(vault: FolderVault)
     (vault.path / "refnet" / ".refnet-4567.tmp").write_text("x")
     vault.prepare()
     assert files(vault.path) == {"papers/other.tmp", "papers/.refnet-x", "papers/note.md"}
+
+
+def test_a_folder_is_tried_without_a_file_that_anybody_sees(
+    vault: FolderVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(os, "O_TMPFILE"):
+        missing("files without a name, which only Linux has")
+    made: list[str] = []
+    really = os.open
+
+    def recorded(path: str, flags: int, *rest: int, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT:
+            made.append(path)
+        return really(path, flags, *rest, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", recorded)
+    vault.prepare(tidy=False)
+
+    assert made == []
+
+
+def test_what_a_process_left_that_died_as_it_tried_a_folder_is_gone_after_the_next_has_tried(
+    vault: FolderVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where others write, whose files are no strays. Only where there are no files without a name."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    folder = vault.path / PAPERS
+    (folder / ".refnet-trial.tmp").write_bytes(b"")
+    (folder / ".refnet-0123456789abcdef.tmp").write_bytes(b"half a no")
+    vault.prepare(tidy=False)
+    assert [one.name for one in folder.iterdir()] == [".refnet-0123456789abcdef.tmp"]
 
 
 def test_a_note_keeps_its_permissions_and_a_new_one_follows_the_umask(vault: FolderVault) -> None:

@@ -11,7 +11,8 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -157,6 +158,11 @@ class Scene:
         self.places.add(f"errors {self._said}", ended.err)
         return ended
 
+    def hear(self, refnet: Refnet, *commands: str) -> None:
+        """Run commands beside each other to their ends, and look through what they say."""
+        for running in [refnet.start(*command.split()) for command in commands]:
+            self.heard(running.wait())
+
     def program(self, name: str, *words: str, **settings: str) -> Worker:
         """Start `refnet`, or another module, with what it says in a file; ended with the lab's others."""
         log = self.folder / f"{name}.log"
@@ -240,8 +246,7 @@ class Scene:
 
     def end(self) -> None:
         """End everything in order, and look through what it left behind."""
-        for worker in self.lab.workers:
-            worker.stop()
+        stop(self.lab.workers)
         self.places.add_folder(self.folder)
         self.places.add("Redis' log", (self.redis.folder / "log").read_bytes())
         self.places.add("PostgreSQL's log", self.postgres.log.read_bytes())
@@ -249,3 +254,9 @@ class Scene:
     def back(self) -> None:
         """Wait until the workers have the database and the broker again."""
         until(lambda: self.lab.refnet("status").code == 0, what="the cluster to be whole")
+
+
+def stop(programs: Sequence[Worker]) -> None:
+    """End them in order, all at the same time: each takes seconds."""
+    with ThreadPoolExecutor(len(programs)) as threads:
+        list(threads.map(Worker.stop, programs))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from refnet.demo.bundled import bundled_corpus
+from refnet.demo.bundled import bundled_corpus, demo_downloads
 from refnet.demo.graph import Corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
@@ -32,12 +33,16 @@ def make_lab(tmp_path: Path, postgres_database: str) -> Iterator[MakeLab]:
         def make(
             broker_url: str, corpus: Corpus | None = None, environment: dict[str, str] | None = None, **switches: object
         ) -> Lab:
-            stand_in = stack.enter_context(StandIn(corpus or bundled_corpus(), Switches(**switches)))  # type: ignore[arg-type]
+            stand_in = stack.enter_context(
+                StandIn(corpus or bundled_corpus(), Switches(**switches), downloads=demo_downloads())  # type: ignore[arg-type]
+            )
             folder = tmp_path / "lab"
             folder.mkdir()
             settings = {
                 "SEMANTIC_SCHOLAR_URL": stand_in.url,
                 "SEMANTIC_SCHOLAR_RPS": "1000",
+                "REFNET_ARXIV_URL": stand_in.origin,
+                "REFNET_ALLOW_PRIVATE_HOSTS": urlsplit(stand_in.origin).netloc,
                 "DATABASE_URL": postgres_database,
                 "CELERY_BROKER_URL": broker_url,
                 "OUTPUT_DIR": str(folder / "vault"),

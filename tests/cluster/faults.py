@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from refnet.domain.jobs import MOST_LOSSES
 from tests.cluster.beside import Beside
 from tests.cluster.lab import Lab, Worker
 from tests.servers import missing, ticks
@@ -37,6 +38,14 @@ def holders(lab: Lab) -> list[int]:
     """The processes that hold jobs at present, by number."""
     rows = lab.query("SELECT DISTINCT owner FROM jobs WHERE state = 'running' AND owner IS NOT NULL ORDER BY owner")
     return [int(row.owner.rpartition(":")[2]) for row in rows]
+
+
+def at_the_last(lab: Lab) -> set[int]:
+    """The processes that hold a job which ran alone whenever it lost its process before, and is given up if it loses one
+    more: as promised, for nobody can tell that the job itself was not the reason.
+    """
+    rows = lab.query("SELECT owner, losses FROM jobs WHERE state = 'running' AND owner IS NOT NULL AND share = 1")
+    return {int(row.owner.rpartition(":")[2]) for row in rows if row.losses + 1 >= MOST_LOSSES}
 
 
 class Supervisor(Beside):
@@ -65,7 +74,8 @@ class Supervisor(Beside):
 
 @dataclass
 class Killer:
-    """Sends SIGKILL to a random child, or to a whole worker with its children; the same seed, the same order.
+    """Sends SIGKILL to a random child, or to a whole worker with its children; the same seed, the same order. Whoever is
+    `at_the_last` is spared: a job that is given up because chance hit it three times is no fault.
 
     What was hit is counted: a run of which the kills missed shows nothing.
     """
@@ -93,12 +103,12 @@ class Killer:
         alive = [one for one in self.supervisor.workers if not one.is_over and "ready." in one.text and one.children()]
         if not alive:
             return False
-        held = set(holders(self.lab))
+        held, last = set(holders(self.lab)), at_the_last(self.lab)
         if self.random.random() < 0.5:
-            children = [pid for worker in alive for pid in worker.children() if lives(pid) and pid != self.spared]
+            children = [pid for worker in alive for pid in worker.children() if lives(pid) and self._may(pid, last)]
             chosen = [pid for pid in children if pid in held] or children
             return bool(chosen) and self._kill(self.random.choice(chosen), held)
-        alive = [worker for worker in alive if self.spared not in worker.children()]
+        alive = [worker for worker in alive if all(self._may(pid, last) for pid in worker.children())]
         if not alive:
             return False
         worker = self.random.choice(alive)
@@ -110,9 +120,12 @@ class Killer:
         worker.kill()
         return True
 
+    def _may(self, pid: int, last: set[int]) -> bool:
+        return pid != self.spared and pid not in last
+
     def kill_who_works(self) -> bool:
         """Kill each process that holds jobs, if one does."""
-        held = {pid for pid in holders(self.lab) if lives(pid)}
+        held = {pid for pid in holders(self.lab) if lives(pid)} - at_the_last(self.lab)
         killed = [self._kill(pid, held) for pid in sorted(held)]
         return any(killed)
 

@@ -28,8 +28,8 @@ from refnet.adapters.semantic_scholar import SemanticScholar
 from refnet.celery import app
 from refnet.domain.crawl import Ask
 from refnet.domain.jobs import Stage
-from refnet.domain.notes import Summary
 from refnet.domain.papers import Answer, Paper
+from refnet.domain.summaries import Summary
 from refnet.entrypoints.celery import process, tasks
 
 __all__ = ["app"]
@@ -186,7 +186,7 @@ def _poison() -> None:
     import refnet.bootstrap.cluster
 
     refnet.adapters.semantic_scholar.SemanticScholar = PoisonedSource  # type: ignore[misc]
-    refnet.bootstrap.cluster.AbstractSummarizer = PoisonedSummarizer  # type: ignore[attr-defined]
+    refnet.bootstrap.full_texts.AbstractSummarizer = PoisonedSummarizer  # type: ignore[attr-defined]
     for task in (tasks.fetch_paper_metadata, tasks.summarize_pdf, tasks.generate_markdown):
         task.soft_time_limit, task.time_limit = LIMITS
         task.default_retry_delay = 0

@@ -115,6 +115,8 @@ def outage(make_lab: MakeLab, redis_url: str, server: PostgresServer, tmp_path: 
 def test_a_task_whose_process_is_gone_is_told_of_when_the_database_is_back_and_holds_up_nobody(
     outage: Outage, how: str, fate: str
 ) -> None:
+    # Before its loop turns it has asked its broker for nothing, and opens a lost connection again without a word.
+    until(lambda: outage.app.control.ping(timeout=1, limit=1), what="the worker to answer")
     outage.broker.reset()  # Celery clears its timers then
     until(lambda: "Connection to broker lost" in outage.worker.text, what="the worker to lose its broker")
     sent = outage.begin()

@@ -12,6 +12,7 @@ from tests.acceptance.command import tree
 from tests.acceptance.serving import ask, events, serving, to_its_end
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
+from tests.redis_server import running_redis
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,25 @@ def test_a_crawl_posted_to_the_api_ends_as_the_notes_of_map(lab: Lab, tmp_path: 
     )
     alone.map(SEED, "--depth", "2", "--limit", "40")
     assert tree(lab.vault) == tree(tmp_path / "alone")
+
+
+def test_a_broker_that_answers_and_is_full_is_down(make_lab: MakeLab) -> None:
+    with running_redis() as redis, redis.client() as broker:
+        lab = make_lab(redis.url)
+        lab.worker()
+        server = serving(lab.refnet)
+        with server.client() as client:
+            assert server.running.until(lambda: client.get("/ready").status_code == 200)
+            broker.config_set("maxmemory", "1mb")
+
+            assert server.running.until(lambda: client.get("/ready").status_code == 503)
+            assert client.get("/ready").json()["parts"] == [
+                {"name": "database", "ok": True},
+                {"name": "broker", "ok": False},
+                {"name": "workers", "ok": True},
+            ]
+            broker.config_set("maxmemory", "0")
+            assert server.running.until(lambda: client.get("/ready").status_code == 200)
 
 
 def test_a_crawl_is_written_down_while_no_worker_runs_and_cancelled_while_it_runs(

@@ -202,6 +202,27 @@ def test_s09_the_pool_grows_with_the_work_and_shrinks_without(lab: Lab, tmp_path
     assert len(set((tmp_path / "notes").read_text().split()[1::2])) >= 4
 
 
+@pytest.mark.slow
+def test_s09_a_process_that_takes_long_to_end_is_not_counted_as_two(lab: Lab, tmp_path: Path) -> None:
+    quick = lab.with_(AUTOSCALE_KEEPALIVE="1")
+    worker = quick.worker("crawler", "--autoscale=3,3", app=ACTING)
+    pids(lab, "acting.note", 1, str(tmp_path / "notes"), "x")  # Celery takes none away before there was a task
+    children = worker.children()
+    assert len(children) == 3
+
+    # A connection of its own: one out of Celery's pool may be to a server that another test has ended.
+    with lab.app() as app, app.connection_for_write() as connection:
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+        for most in (2, 1):
+            [answer] = app.control.autoscale(most, 1, reply=True, timeout=20, limit=1, connection=connection)
+            assert "ok" in next(iter(answer.values()))
+        assert set(worker.children()) == set(children)
+        for child in children:
+            os.kill(child, signal.SIGCONT)
+        until(number(worker, 1), 60, "one process")
+
+
 def number(worker: Worker, of: int) -> Callable[[], bool]:
     """Whether it has so many processes."""
     return lambda: len(worker.children()) == of

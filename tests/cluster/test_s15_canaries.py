@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from refnet.demo.bundled import SEED
 from refnet.settings import SECRETS
 from tests.acceptance.serving import PATIENCE, ask, to_its_end
 from tests.cluster.canaries import Canary, Places, secret_variables
-from tests.cluster.canary_scene import FOR_REDIS, WAYS, Scene
+from tests.cluster.canary_scene import FOR_REDIS, WAYS, Scene, stop
 from tests.cluster.lab import until
 from tests.cluster.one_lab import FETCH
 from tests.redis_server import running_redis
@@ -31,6 +32,8 @@ FLOWERS = (
     *("/", "/workers", "/tasks", "/broker", "/metrics", "/healthcheck", "/api/tasks", "/api/workers?refresh=1"),
     *("/api/queues/length", "/api/task/types"),
 )
+#: A worker of each.
+KINDS = ("crawler", "summarizer", "generator")
 INSPECTIONS = ("conf", "stats", "report")
 #: The same, asked by a program.
 QUESTIONS = ("ping", "active", "reserved", "scheduled", "registered", "active_queues", "revoked", "conf", "stats")
@@ -86,7 +89,7 @@ def test_s15_no_secret_is_found_anywhere_whatever_is_run_and_whatever_fails(scen
     refnet.done("keys", "revoke", str(made[2]["id"]))
     keys = [scene.known(f"API key {one['id']}", one["key"].removeprefix("refnet_")) and one["key"] for one in made]
     with scene.monitored():
-        for queue in ("crawler", "summarizer", "generator"):
+        for queue in KINDS:
             scene.lab.worker(queue, "--loglevel", "debug")
         scene.program("beat", "celery", "-A", "refnet", "beat", "--loglevel", "debug", "--pidfile=")
         flower, url = scene.flower(), scene.serve()
@@ -149,7 +152,9 @@ def watchers_look(scene: Scene, flower: str) -> None:
         sent = app.send_task("health_check")
         sent.get(timeout=60)
         for question in QUESTIONS:
-            scene.places.add("inspect", repr(getattr(app.control.inspect(timeout=2), question)()))
+            # No longer than until all have answered.
+            inspect = app.control.inspect(timeout=10, limit=len(KINDS))
+            scene.places.add("inspect", repr(getattr(inspect, question)()))
     names = [f"{queue}@{os.uname().nodename}" for queue in ("crawler", "generator")]
     for path in (*FLOWERS, *(f"/worker/{name}" for name in names), f"/task/{sent.id}", f"/api/task/info/{sent.id}"):
         until(lambda path=path: scene.flower_says(flower, path) == 200, what=f"Flower's {path}")  # type: ignore[misc]
@@ -158,13 +163,17 @@ def watchers_look(scene: Scene, flower: str) -> None:
 
 
 def commands_tell(scene: Scene) -> None:
-    for words in (*(["inspect", what] for what in INSPECTIONS), ["report"]):
-        scene.heard(scene.lab.celery(*words, app="refnet"))
-    for command in (
+    with ThreadPoolExecutor() as threads:
+        asked = [*(["inspect", what] for what in INSPECTIONS), ["report"]]
+        for ended in threads.map(lambda words: scene.lab.celery(*words, app="refnet"), asked):
+            scene.heard(ended)
+    refnet = scene.lab.refnet
+    scene.hear(
+        refnet,
         *("status --json", "doctor", "doctor --json", "keys list", "export json", "map nonsense --debug"),
-        *("dead list --json", "dead show 1", "dead retry --all", "dead show 99 --debug"),
-    ):
-        scene.heard(scene.lab.refnet(*command.split()))
+        *("dead list --json", "dead show 1"),
+    )
+    scene.hear(refnet, "dead retry --all", "dead show 99 --debug")
 
 
 def the_source_tells_the_key(scene: Scene, url: str, key: str) -> None:
@@ -197,8 +206,6 @@ def somebody_has_the_wrong_secret(scene: Scene) -> None:
     broker = scene.broker_url(scene.canary("a wrong password of the broker", before=FOR_REDIS))
     for name, value in (("DATABASE_URL", database), ("CELERY_BROKER_URL", broker)):
         settings = scene.setting(name, value)
-        for words in ("doctor", f"map {SEED} --debug"):
-            scene.heard(scene.impatient.with_(**settings)(*words.split()))
         tried = [
             scene.program(f"{name}-{kind}", *words, **settings)
             for kind, words in (
@@ -208,12 +215,12 @@ def somebody_has_the_wrong_secret(scene: Scene) -> None:
                 ("flower", ("celery", "-A", "refnet", "flower", "--port=0")),
             )
         ]
+        scene.hear(scene.impatient.with_(**settings), "doctor", f"map {SEED} --debug")
         for one in tried:
             # The others need neither at first, or end at once.
             words = WRONG[name] if one.name.endswith("worker") else ""
             until(lambda one=one, words=words: one.is_over or (words in one.text and one.text), what=one.name)  # type: ignore[misc]
-        for one in tried:
-            one.stop()
+        stop(tried)
     signing = scene.setting("REFNET_SIGNING_KEYS", scene.canary("a stranger's signing key").value)
     with scene.lab.with_(**signing).app() as app:
         app.send_task(FETCH, (SEED,))
@@ -226,8 +233,7 @@ def a_server_is_away(scene: Scene, url: str, key: str) -> None:
     with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE) as client:
 
         def tried() -> None:
-            for words in ("doctor", f"map {SEED} --debug"):
-                scene.heard(scene.impatient(*words.split()))
+            scene.hear(scene.impatient, "doctor", f"map {SEED} --debug")
             for path in ("/ready", "/metrics", "/api/v1/crawls", "/api/v1/jobs"):
                 scene.answered(client.get(path))
             scene.answered(client.post("/api/v1/crawls", json={"seeds": [OTHERS[2]]}))

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from refnet.adapters.celery_queue.permission import CLAIM
-from refnet.adapters.celery_queue.signing import HINT, WRONGLY_SIGNED
+from refnet.adapters.celery_queue.signing import HINT, JOB, WRONGLY_SIGNED
 from refnet.demo.bundled import bundled_corpus
 from refnet.domain.crawl import Limits
-from refnet.domain.crawls import CrawlSeed, crawl_key
+from refnet.domain.crawls import CrawlSeed, CrawlState, crawl_key
+from refnet.domain.identifiers import parse_seed
 from refnet.domain.jobs import Stage
 from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
+from refnet.domain.requests import Wish
 from refnet.pipeline.announce import announce
 from tests.cluster.lab import until
 from tests.cluster.one_lab import FETCH, SUMMARIZE, OneLab
@@ -107,6 +109,8 @@ def test_s21_the_claim_of_a_crawl_goes_with_its_hints_from_stage_to_stage(one: O
 
     assert is_collected(one, paper(6))
     assert (hint.headers[HINT], hint.headers[CLAIM]) == (True, "write")
+    [(about,)] = one.lab().query("SELECT paper_id FROM jobs WHERE id = :id", id=hint.headers[JOB])
+    assert about in str(hint.body), "and the job that it is about"
 
 
 def test_s21_a_crawl_of_the_operators_has_none(one: OneLab) -> None:
@@ -120,6 +124,7 @@ def test_s21_a_crawl_of_the_operators_has_none(one: OneLab) -> None:
 
 
 def test_s21_the_jobs_of_a_crawl_whose_claim_does_not_reach_are_given_up_with_the_reason(one: OneLab) -> None:
+    before = len(refusals(one))
     crawl_id = hand_over(one, paper(8), Scope.READ)
 
     [letter] = until(lambda: one.lab().store.dead_letters(crawl_id), what="the job among the dead letters")
@@ -128,6 +133,22 @@ def test_s21_the_jobs_of_a_crawl_whose_claim_does_not_reach_are_given_up_with_th
     one.cluster.store.go_on(Limits())
     assert one.lab().store.dead_letters(crawl_id) == [letter], "it stays one when the crawl goes on"
     assert not is_collected(one, paper(8))
+    one.ask(FETCH, paper(8), headers={CLAIM: "read"})  # what is refused is recorded one after another
+    until(lambda: len(refusals(one)) > before, what="that refusal")
+    assert len(refusals(one)) == before + 1, "the message is no second dead letter beside the job"
+
+
+def test_s21_a_crawl_asked_for_by_whom_it_may_not_be_done_is_refused_once_and_has_failed(one: OneLab) -> None:
+    store, before = one.cluster.store, len(refusals(one))
+    identity = store.add_request(Wish((parse_seed(paper(9)),)), Scope.READ)
+    announce(store, one.cluster.announcer)
+
+    why = f"Its claim is 'read', and it needs 'write': {FETCH} was not run."
+    view = until(lambda: (found := store.crawl_view(identity)) and found.reason and found, what="the crawl to fail")
+    assert (view.state, view.reason) == (CrawlState.FAILED, why)
+    assert not store.requests_due(), "nobody is told of it again"
+    [told] = until(lambda: refusals(one)[before:], what="the dead letter")
+    assert told == why
 
 
 # ---------------------------------------------------------------- what is refused

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 from kombu import Connection
 from redis.exceptions import RedisError
 
-from refnet.adapters.database.engine import writing
+from refnet.adapters.database.engine import database_url, writing
 from refnet.domain.jobs import Stage
 from refnet.domain.troubles import BEAT_FORGOTTEN_AFTER, BEAT_GONE_AFTER, HELD_UP_AFTER, MOST_MESSAGES
+from refnet.domain.workers import UNHEALTHY_AFTER, VAULT_FAULT, WorkerReport
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
 from tests.cluster.poisoned import Poisoned
@@ -31,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 #: What the doctor looks at on a cluster, in its order; `redis` only where that is the broker.
 CHECKS = ["settings", "database", "broker", "redis", "queues", "backlog", "timeouts", "memory", "crashes", "beat"]
-CHECKS += ["workers", "signatures", "semantic scholar"]
+CHECKS += ["workers", "signatures", "semantic scholar", "model", "pdfs"]
 
 
 @pytest.fixture
@@ -74,7 +76,11 @@ def test_s24_a_cluster_that_is_well_has_no_fault_and_every_check_is_told(lab: La
     ended = lab.refnet("doctor", "--json")
 
     assert ended.code == 0, ended.out
-    assert [check["name"] for check in ended.json["checks"]] == CHECKS
+    found = {check["name"]: check["found"] for check in ended.json["checks"]}
+    assert list(found) == CHECKS
+    # The summarizers may be elsewhere, with other settings.
+    for check in ("model", "pdfs"):
+        assert found[check].startswith(f"on this machine ({gethostname()}): "), found[check]
 
 
 def test_s24_a_check_that_there_is_not_is_refused_with_those_that_there_are(lab: Lab) -> None:
@@ -146,10 +152,86 @@ def test_s24_a_database_that_cannot_be_reached_is_named_once_and_what_needs_it_i
 
     found = {check["name"]: check["found"] for check in ended.json["checks"]}
     assert ended.code == 1
-    assert list(found) == ["settings", "database", "broker", "redis", "queues"]
+    assert list(found) == ["settings", "database", "broker", "redis", "queues", "pdfs"]
     assert "does not answer" in found["database"]
-    assert "Start PostgreSQL, and check host, port" in found["database"]
+    assert "Nothing listens there: start PostgreSQL, and check host and port" in found["database"]
     assert "hidden" not in ended.out
+
+
+def test_s24_a_database_that_there_is_not_and_a_user_who_is_not_let_in_are_named_with_the_cure(lab: Lab) -> None:
+    url = database_url(lab.environment["DATABASE_URL"])
+    there_is_not = url.set(database="no such one").render_as_string(hide_password=False)
+    nobody = url.set(username="nobody_of_this_name").render_as_string(hide_password=False)
+
+    missing = only(lab.with_(DATABASE_URL=there_is_not), "database")
+    refused = only(lab.with_(DATABASE_URL=nobody), "database")
+
+    assert 'database "no such one" does not exist. Create it on that server' in missing
+    assert missing.endswith("createdb 'no such one'; or correct its name in DATABASE_URL")
+    assert "createdb" not in refused
+    assert refused.endswith("Check user and password in DATABASE_URL, and whom the server lets in")
+
+
+# ---------------------------------------------------------------- workers
+
+
+def test_s24_all_queues_without_a_worker_and_all_workers_not_heard_of_are_named_at_once(lab: Lab) -> None:
+    two = "the queues crawler, summarizer is running. Start one of each with: refnet worker crawler; refnet worker "
+    all_three = "refnet worker crawler; refnet worker summarizer; refnet worker generator"
+    assert only(lab, "workers").endswith(f"is running. Start one of each with: {all_three}")
+
+    lab.store.report(WorkerReport("writer@here", 1, ("generator",), str(lab.vault), 4, 0))
+    assert only(lab, "workers") == f"BAD  workers: No worker of {two}summarizer"
+
+    older(lab, "workers", "seen_at", UNHEALTHY_AFTER + 19)
+    said = only(lab, "workers")
+
+    assert re.search(r"writer@here has not been heard of for (59|6\d) s: .* Start it again;", said), said
+    assert "No other worker of the queue generator is heard of." in said
+    assert said.endswith(f"No worker of {two}summarizer")
+
+
+def test_s24_a_lone_worker_that_was_killed_is_said_not_to_be_heard_of(lab: Lab) -> None:
+    worker = lab.worker()
+    [report] = until(lab.store.workers, what="the worker's report")
+    worker.kill()
+    older(lab, "workers", "seen_at", UNHEALTHY_AFTER + 1)
+
+    said = only(lab, "workers")
+
+    assert f"{report.name} has not been heard of for" in said
+    assert "No other worker of the queues crawler, summarizer, generator is heard of." in said
+    assert "is running" not in said
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_s24_a_signing_key_that_cannot_be_used_ends_a_worker_in_one_line_and_is_named(lab: Lab) -> None:
+    data = Path(lab.environment["REFNET_DATA_DIR"])
+    data.mkdir(exist_ok=True)
+    (data / "signing.key").write_text("short\n")
+    said = f"{data / 'signing.key'} holds no key. Remove the file; a new one is made."
+
+    worker = lab.refnet_worker("crawler", wait=False)
+    until(lambda: worker.is_over, what="the worker's end")
+
+    assert worker.process.returncode == 2
+    assert worker.text.count(said) == 1
+    assert "Traceback" not in worker.text
+    assert "Unrecoverable" not in worker.text
+    assert only(lab, "signatures") == f"BAD  signatures: {said}"
+
+
+def test_s24_a_signing_key_that_is_too_short_lets_no_command_of_celery_begin(lab: Lab) -> None:
+    short = lab.with_(REFNET_SIGNING_KEYS="short")
+    said = "REFNET_SIGNING_KEYS holds a key of less than 16 characters. Make one with: refnet keys signing"
+
+    for words in (["worker", "-Q", "crawler"], ["beat", "--pidfile="], ["call", "health_check"]):
+        ended = short.celery(*words)
+        assert ended.code == 2, (words, ended.err)
+        assert ended.err.count(said) == 1
+        assert "Traceback" not in ended.err
 
 
 # ---------------------------------------------------------------- a Redis that answers, and loses messages or will soon
@@ -180,6 +262,24 @@ def test_s24_a_redis_that_is_nearly_full_is_named_and_a_full_one_too(make_lab: M
     assert "Redis is nearly full" in nearly
     assert "Raise maxmemory" in nearly
     assert "Redis is full: raise its maxmemory" in full
+
+
+def test_s24_while_the_broker_takes_nothing_nobody_is_told_to_restart_workers(
+    make_lab: MakeLab, redis: RedisServer
+) -> None:
+    lab = make_lab(redis.url)
+    queues = ("crawler", "summarizer", "generator")
+    lab.store.report(WorkerReport("idle@here", 1, queues, str(lab.vault), 4, 0, 61.0, "its own canary waits"))
+    lab.store.report(WorkerReport("ill@here", 2, ("generator",), str(lab.vault), 4, 0, 0.0, f"{VAULT_FAULT}no room"))
+    with redis.client() as client:
+        client.config_set("maxmemory", "1mb")
+        full = only(lab, "workers")
+        client.config_set("maxmemory", "0")
+
+    assert "restart" not in full
+    assert "ill@here cannot write notes: no room" in full
+    assert "Nothing comes to idle@here: mend the broker first (refnet doctor --only broker)." in full
+    assert "idle@here does not consume" in only(lab, "workers")
 
 
 def test_s24_a_redis_that_cannot_save_is_named(make_lab: MakeLab, redis: RedisServer) -> None:
@@ -314,11 +414,35 @@ def test_s24_a_queue_that_grows_is_named(lab: Lab) -> None:
     assert "celery -A refnet purge -Q" in said
 
 
+# ---------------------------------------------------------------- one worker
+
+
+def test_s24_a_worker_is_that_of_this_machine_unless_its_whole_name_is_given(lab: Lab) -> None:
+    lab.store.report(WorkerReport("crawler@elsewhere", 1, ("crawler",), None, 4, 0, 61.0, "its own canary waits"))
+    here = f"crawler@{gethostname()}"
+
+    assert f"No worker {here} has said anything" in lab.refnet("doctor", "--worker", "crawler").out
+    lab.store.report(WorkerReport(here, 2, ("crawler",), None, 4, 0))
+    assert lab.refnet.done("doctor", "--worker", "crawler").out.startswith(
+        f"ok   worker crawler: {here} (0 of 4 at work)"
+    )
+    elsewhere = lab.refnet("doctor", "--worker", "crawler@elsewhere")
+    assert elsewhere.code == 1
+    assert "its own canary waits" in elsewhere.out
+
+
 # ---------------------------------------------------------------- beat
 
 
-def test_s24_a_beat_that_has_ended_is_named_for_a_day(lab: Lab) -> None:
-    assert "was never run" in lab.refnet.done("doctor", "--only", "beat").out
+def of_beat(lab: Lab) -> dict[str, object]:
+    """What the doctor says of beat among all that it looks at."""
+    (found,) = (check for check in lab.refnet("doctor", "--json").json["checks"] if check["name"] == "beat")
+    return dict(found)
+
+
+def test_s24_a_beat_that_has_ended_is_named_for_a_day_and_to_its_health_check_for_ever(lab: Lab) -> None:
+    assert of_beat(lab) == {"name": "beat", "ok": True, "found": "was never run; no crawl needs it"}
+    assert "Beat has never sent a health check. Start it: celery -A refnet beat." in only(lab, "beat")
     beat = lab.beat()
     until(lambda: lab.query("SELECT 1 FROM periodic"), what="beat's first look")
     assert well(lab, "beat")
@@ -329,4 +453,5 @@ def test_s24_a_beat_that_has_ended_is_named_for_a_day(lab: Lab) -> None:
     older(lab, "periodic", "updated_at", BEAT_FORGOTTEN_AFTER)
 
     assert re.search(r"Beat has sent no health check for [56] min\. Start it again: celery -A refnet beat\.", said)
-    assert well(lab, "beat")
+    assert of_beat(lab)["ok"]
+    assert not well(lab, "beat")

@@ -33,6 +33,7 @@ from tests.cluster.lab import Lab, until
 from tests.cluster.no_more_threads import SAID
 from tests.cluster.test_lost_workers import ask_for, some_papers
 from tests.contract.making import open_crawl
+from tests.servers import missing
 
 pytestmark = pytest.mark.slow
 
@@ -58,11 +59,12 @@ def test_a_worker_gives_everything_back_however_often_it_is_asked_to_end(lab: La
     assert took <= (SOON if QUIT not in WAYS[way] else SOFT_SHUTDOWN)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit of the address space is no limit elsewhere")
 def test_a_worker_that_can_start_no_thread_any_more_gives_everything_back_in_the_same_time(
     lab: Lab, tmp_path: Path
 ) -> None:
     """Not even to a task that does not let itself be stopped."""
+    if sys.platform != "linux":
+        missing("the limit of the address space is no limit elsewhere")
     slow_source(lab, LONG)
     worker = lab.worker("crawler", "--include", "tests.cluster.no_more_threads", app="tests.cluster.acting_tasks")
     worker.until_logs(SAID)

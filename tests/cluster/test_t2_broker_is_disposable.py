@@ -92,7 +92,8 @@ def holds(lab: Lab, mapping: Running, chaos: Chaos, supervisor: Supervisor, othe
     """The crawl has come to the same end as one that nothing disturbed, and there is nothing left to do."""
     killer = chaos.killer
     ended = mapping.wait()
-    assert ended.code == 0, f"{chaos.told}\n{ended.err}"
+    dead = [f"{one.stage} {one.paper_id}: {one.reason}" for one in lab.store.dead_letters()]
+    assert ended.code == 0, f"{chaos.told}\n{ended.err}\n{dead}"
     document = ended.json
     print(f"{SEED=} {ended.seconds:.0f} s, {killer.children} children and {killer.workers} workers killed,")
     print(f"{killer.at_work} of them at work; {repeats(lab.stand_in.log)} of {len(lab.stand_in.log)} requests repeated")

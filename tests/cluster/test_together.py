@@ -139,7 +139,7 @@ def test_papers_that_come_by_hand_while_notes_are_written_get_theirs_in_the_next
     with lab.cluster() as cluster:
         worker = cluster.worker(())
         worker.fetch(first, 5)
-        until(lambda: worker.work(Stage.SUMMARIZE) is None)
+        until(lambda: not worker.work(Stage.SUMMARIZE))
         assert lab.store.stage(1) is CrawlStage.NAME
         worker.fetch(second, 5)
         assert lab.store.stage(1) is CrawlStage.NAME, "steady work by hand would keep all notes waiting"

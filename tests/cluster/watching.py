@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def untrue(lab: Lab, found: Scrape) -> list[str]:
     truth: dict[str, dict[tuple[str, ...], float]] = {
         "refnet_jobs stage state": jobs,
         "refnet_crawls state": {
-            (row.state,): row.number for row in lab.query("SELECT state, count(*) AS number FROM crawls GROUP BY state")
+            (state,): number
+            for state, number in Counter(view.state.value for view in lab.store.crawl_views(None, 10_000)).items()
         },
         "refnet_dead_letters kind": {(kind,): number for kind, number in dead.items() if number},
         "celery_tasks_total task state": {(row.task, row.state): row.number for row in told},

@@ -99,6 +99,7 @@ def work_off(store: Store, crawl_id: int, source: Mapping[str, Answer | None], l
         wave = store.claim("me", limits, crawl_id=crawl_id)
         if wave is None:
             if not store.advance(crawl_id, limits):
+                store.finish_crawl(crawl_id)
                 return waves
             continue
         waves.append(wave)

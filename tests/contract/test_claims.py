@@ -8,10 +8,12 @@ from sqlalchemy import Engine, text, update
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import crawls
-from refnet.domain.crawls import CrawlSeed, crawl_key
+from refnet.domain.crawls import CrawlSeed, CrawlState, crawl_key
+from refnet.domain.identifiers import parse_seed
 from refnet.domain.jobs import Stage
 from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
+from refnet.domain.requests import Wish
 from tests.contract.conftest import Clock
 from tests.contract.making import LIMITS, answer, claimed
 
@@ -99,7 +101,7 @@ def test_a_claim_that_is_no_scope_is_told_as_it_stands_so_that_it_is_refused(sto
 
 def test_a_job_that_is_refused_is_a_dead_letter_and_stays_one_when_its_crawl_goes_on(store: ClusterStore) -> None:
     crawl_id = crawl(store, READ, "a")
-    store.refuse(Stage.CRAWL, "a", "Not for readers.")
+    store.refuse(Stage.CRAWL, "a", "Not for readers.", READ)
     store.go_on(LIMITS)
 
     [letter] = store.dead_letters(crawl_id)
@@ -113,10 +115,50 @@ def test_what_runs_or_is_over_or_is_not_there_is_left_alone(store: ClusterStore)
     """A hint may come late."""
     crawl(store, READ, "a")
     wave = claimed(store, lease=45)
-    store.refuse(Stage.CRAWL, "a", "no")
-    store.refuse(Stage.SUMMARIZE, "a", "no")
-    store.refuse(Stage.CRAWL, "b", "no")
+    store.refuse(Stage.CRAWL, "a", "no", READ)
+    store.refuse(Stage.SUMMARIZE, "a", "no", READ)
+    store.refuse(Stage.CRAWL, "b", "no", READ)
     store.record_wave(wave, [answer("a", [])], LIMITS)
-    store.refuse(Stage.CRAWL, "a", "no")
+    store.refuse(Stage.CRAWL, "a", "no", READ)
 
     assert store.dead_letters() == []
+
+
+@pytest.mark.parametrize("claim", [READ, None])
+def test_a_crawl_whose_vault_may_not_be_seen_to_has_failed_unless_somebody_else_asks_for_it_too(
+    store: ClusterStore, claim: Scope | None
+) -> None:
+    crawl_id = crawl(store, READ, "a")
+    store.record_wave(claimed(store, lease=45), [answer("a", [])], LIMITS)
+    store.go_on(LIMITS)
+    work = store.claim_some(Stage.SUMMARIZE, "me", 9, lease=45)
+    if work is not None:
+        store.record_summaries(work, {})
+        store.go_on(LIMITS)
+    assert store.take_vaults_due(20.0) == ["a"]
+    other = crawl(store, claim, "a", "b")
+    store.refuse(Stage.GENERATE, "a", "Not for readers.", READ)
+
+    [found] = [one for one in store.crawls() if one.id == crawl_id]
+    if claim is None:
+        assert (found.state, found.reason) == (CrawlState.RUNNING, None)
+    else:
+        assert (found.state, found.reason) == (CrawlState.FAILED, "Not for readers.")
+        assert store.notes_due() == []
+    assert [one.state for one in store.crawls() if one.id == other] == [CrawlState.RUNNING]
+
+
+def test_what_was_asked_for_with_a_claim_that_does_not_reach_has_failed_and_the_others_are_begun(
+    store: ClusterStore,
+) -> None:
+    wish = Wish((parse_seed("arXiv:2005.11401"),))
+    refused, other = store.add_request(wish, READ), store.add_request(wish, WRITE)
+    store.refuse(Stage.CRAWL, "arXiv:2005.11401", "Not for readers.", READ)
+
+    view = store.crawl_view(refused)
+    assert view is not None
+    assert (view.state, view.reason) == (CrawlState.FAILED, "Not for readers.")
+    taken = store.take_request(45)
+    assert taken is not None
+    assert taken.id == other
+    assert store.take_request(45) is None

@@ -21,7 +21,8 @@ from refnet.adapters.database.worker_rows import FORGOTTEN
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import Busy, LeaseLost, StoreUnavailable
 from refnet.domain.jobs import MOST_LOSSES, JobFate, JobState, Stage, Wave
-from refnet.domain.notes import Baseline, Summary, WrittenNote
+from refnet.domain.notes import Baseline, WrittenNote
+from refnet.domain.summaries import Summary
 from refnet.domain.workers import UNHEALTHY_AFTER, WorkerReport
 from tests.contract.conftest import Clock
 from tests.contract.making import LEAF, LIMITS, answer, claimed, enqueue, rows
@@ -232,6 +233,26 @@ def test_summaries_of_a_late_owner_are_dropped(store: ClusterStore, engine: Engi
     before = rows(engine, Stage.SUMMARIZE)
     store.record_summaries(late, {"a": Summary("Too late.", "tldr")})
     assert (texts(engine), rows(engine, Stage.SUMMARIZE)) == ({"a": "In time."}, before)
+
+
+def test_summaries_are_kept_for_papers_that_are_still_to_be_read(store: ClusterStore, engine: Engine) -> None:
+    store.enqueue(Stage.SUMMARIZE, ["a"])
+    wave = some(store, Stage.SUMMARIZE)
+    before = rows(engine, Stage.SUMMARIZE)
+    store.save_own_summaries({"a": Summary("Of a.", "tldr")}, wave)
+    assert (texts(engine), rows(engine, Stage.SUMMARIZE)) == ({"a": "Of a."}, before)
+
+
+@pytest.mark.parametrize("again", [[], ["a"]])
+def test_summaries_of_papers_that_a_late_owner_was_to_read_are_refused(
+    store: ClusterStore, engine: Engine, again: list[str]
+) -> None:
+    late, new = lost(store, Stage.SUMMARIZE, ["a"], again)
+    if new is not None:
+        store.record_summaries(new, {"a": Summary("Read in full.", "full_text")})
+    with pytest.raises(LeaseLost):
+        store.save_own_summaries({"a": Summary("Too late.", "tldr")}, late)
+    assert texts(engine) == ({} if new is None else {"a": "Read in full."})
 
 
 def test_notes_of_a_late_owner_change_nothing(store: ClusterStore, engine: Engine) -> None:

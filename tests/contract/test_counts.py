@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from refnet.adapters.database.counts import FORGOTTEN, RequestCounts, TaskCounts, read_requests, read_tasks
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.figures import read_figures
+from refnet.adapters.database.ledger import enqueue
 from refnet.adapters.database.schema import count_batches, jobs
 from refnet.domain.counts import RequestCount, TaskCount
+from refnet.domain.crawl import Ask
 from refnet.domain.jobs import JobState, Stage
 from tests.contract.conftest import Clock
 
@@ -109,6 +112,47 @@ def test_figures_say_how_long_the_oldest_job_is_due_and_how_long_nothing_moved(e
     assert found.quiet == {Stage.CRAWL: 12.0}
 
 
+def test_a_stage_is_quiet_however_much_is_queued_meanwhile(engine: Engine, clock: Clock) -> None:
+    ends: dict[str, dict[str, Any]] = {
+        "done": {"state": JobState.DONE},
+        "dead": {"state": JobState.DEAD},
+        "given back": {"state": JobState.QUEUED, "reason": "It was away."},
+        "halved": {"state": JobState.QUEUED, "share": 1},
+        **{mark: {"state": JobState.QUEUED, mark: 1} for mark in ("attempts", "losses", "faults", "offset")},
+    }
+    for paper_id, row in ends.items():
+        with writing(engine) as connection:
+            connection.execute(jobs.delete())
+        add_job(engine, clock, "waits for longer", JobState.QUEUED)
+        clock.move(10)
+        add_job(engine, clock, paper_id, **row)
+        clock.move(30)
+        for number in range(3):
+            clock.move(1)
+            with writing(engine) as connection:
+                enqueue(connection, Stage.CRAWL, {f"new-{number}": Ask.DETAILS, "new-0": Ask(2**number)}, clock.now)
+
+        assert read_figures(engine, LEASE, clock=clock).quiet == {Stage.CRAWL: 33.0}, paper_id
+
+
+def test_a_stage_that_nobody_ever_touched_is_quiet_since_its_first_job_was_queued(engine: Engine, clock: Clock) -> None:
+    for paper_id in ("a", "b"):
+        with writing(engine) as connection:
+            enqueue(connection, Stage.CRAWL, {paper_id: Ask.DETAILS}, clock.now)
+        clock.move(20)
+
+    assert read_figures(engine, LEASE, clock=clock).quiet == {Stage.CRAWL: 40.0}
+
+
+def test_a_lost_worker_whose_job_is_asked_more_is_quiet(engine: Engine, clock: Clock) -> None:
+    add_job(engine, clock, "a", JobState.RUNNING, owner="o", claim="c", lease_until=clock.now + LEASE)
+    clock.move(30)
+    with writing(engine) as connection:
+        enqueue(connection, Stage.CRAWL, {"a": Ask.DETAILS}, clock.now)
+
+    assert read_figures(engine, LEASE, clock=clock).quiet == {Stage.CRAWL: 30.0}
+
+
 def test_a_stage_is_not_quiet_while_a_lease_is_renewed(engine: Engine, clock: Clock) -> None:
     add_job(engine, clock, "a", JobState.RUNNING, owner="o", claim="c", lease_until=clock.now + LEASE)
     clock.move(100)
@@ -123,3 +167,19 @@ def test_a_stage_is_not_quiet_while_the_one_process_on_a_file_holds_a_job(engine
     clock.move(100)
 
     assert read_figures(engine, LEASE, clock=clock).quiet == {Stage.CRAWL: 0.0}
+
+
+def test_figures_are_of_one_moment_though_work_goes_on_between_two_of_them(engine: Engine, clock: Clock) -> None:
+    answered = RequestCounts(engine, "semantic_scholar").answered
+    answered("200", 0.5)
+
+    def at_work(connection: Connection) -> float:
+        # Asked when nothing else was read yet, as the first statement that shows the state of the database.
+        now = connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+        other = threading.Thread(target=answered, args=("200", 0.5))
+        other.start()
+        other.join()
+        return clock.now + now
+
+    assert [count.count for count in read_figures(engine, LEASE, clock=at_work).requests] == [1]
+    assert [count.count for count in read_figures(engine, LEASE, clock=clock).requests] == [2]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import NoResultFound
 
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.figures import read_figures
+from refnet.adapters.database.ledger import LONGEST_WAIT
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, crawl_key
 from refnet.domain.errors import LeaseLost
 from refnet.domain.identifiers import parse_seed
@@ -16,8 +21,10 @@ from refnet.domain.jobs import Stage
 from refnet.domain.papers import Direction
 from refnet.domain.requests import CrawlRequest, Found, RequestState, Wish
 from refnet.domain.seeds import Seed, Unresolved
+from tests.cluster.lab import until
 from tests.contract.conftest import Clock
 from tests.contract.making import LEAF, LIMITS, answer, enqueue, open_crawl, rows
+from tests.contract.test_ledger import waiting_for_locks
 from tests.contract.test_stages import to_the_notes
 
 LEASE = 100.0
@@ -27,8 +34,15 @@ KEY = crawl_key(["s"], Direction.BOTH)
 
 
 @pytest.fixture
-def store(engine: Engine, clock: Clock) -> ClusterStore:
-    return ClusterStore(engine, clock=clock)
+def store(engine: Engine, clock: Clock) -> Iterator[ClusterStore]:
+    """At the end of each test the figures count all crawls in the state in which they are shown."""
+    found = ClusterStore(engine, clock=clock)
+    yield found
+    assert crawls_counted(engine) == Counter(view.state.value for view in found.crawl_views(None, 1_000))
+
+
+def crawls_counted(engine: Engine) -> dict[str, int]:
+    return read_figures(engine, LEASE).crawls
 
 
 def taken(store: ClusterStore) -> CrawlRequest:
@@ -41,7 +55,7 @@ def started(store: ClusterStore, claim: str | None = None) -> int:
     """The id of a crawl that workers are at."""
     identity = store.add_request(WISH, claim)
     request = taken(store)
-    store.keep_found(request, Found(2, tuple(S)), [], LEASE)
+    store.keep_found(request, Found(2, tuple(S)), [])
     found = store.request(identity)
     assert found is not None
     store.start_request(found, KEY, LIMITS)
@@ -110,6 +124,21 @@ def test_the_state_is_that_of_the_request_and_then_that_of_the_crawl(store: Clus
     assert kept.report == "report"
 
 
+def test_the_figures_count_crawls_from_the_moment_they_are_asked_for(store: ClusterStore, engine: Engine) -> None:
+    failed = store.add_request(WISH)
+    store.next_request()
+    store.fail_request(failed, "No seed names a paper.")
+    store.cancel_crawl(store.add_request(WISH))
+    done = store.open_crawl(KEY, Direction.BOTH, 2, 300, S, vault="/v", lang="en")
+    store.finish_crawl(done)
+    store.ask_again(open_crawl(store, "asked again"))
+    store.open_crawl(crawl_key(["t"], Direction.BOTH), Direction.BOTH, 2, 300, S, vault="/v", lang="en")
+    store.open_crawl(crawl_key(["u"], Direction.BOTH), Direction.BOTH, 2, 300, S)  # of a version that kept no place
+    store.add_request(WISH)
+
+    assert crawls_counted(engine) == {"failed": 1, "cancelled": 2, "finished": 1, "running": 1, "queued": 2}
+
+
 def test_one_that_cannot_be_done_says_why(store: ClusterStore) -> None:
     identity = store.add_request(WISH)
     store.next_request()
@@ -131,29 +160,127 @@ def test_one_that_was_begun_is_taken_up_again_after_a_crash(store: ClusterStore)
         assert request.id == first
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["", "where the present id has a crawl of its own"])
+def test_a_crawl_whose_seed_the_source_merged_meanwhile_is_gone_on_with_under_its_own_id(
+    store: ClusterStore, elsewhere: bool
+) -> None:
+    identity = store.add_request(WISH)
+    store.next_request()
+    store.record_seeds({"ARXIV:2005.11401": answer("s", ["a"])}, LEAF, LIMITS)
+    assert store.begin_request(identity, KEY, S, []) == identity
+    store.advance(identity, LIMITS)
+    wave = store.claim("me", LIMITS, crawl_id=identity)
+    assert wave is not None
+    if elsewhere:
+        open_crawl(store, "z")
+    store.record_wave(wave, [answer("z", ["a"], ["c"])], LIMITS)
+    assert store.known(["ARXIV:2005.11401"]) == {"ARXIV:2005.11401": "z"}
+
+    assert store.next_request() is not None
+    present = crawl_key(["z"], Direction.BOTH)
+    assert store.begin_request(identity, present, [replace(S[0], paper_id="z")], []) == identity
+
+    assert [(seed.paper_id, seed.input) for seed in store.seeds(identity)] == [("z", "arXiv:2005.11401")]
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert view.crawl_id == identity
+
+
+def test_workers_go_on_with_a_crawl_asked_for_again_whose_seed_the_source_merged_meanwhile(
+    store: ClusterStore,
+) -> None:
+    identity = started(store)
+    wave = store.claim("me", LIMITS)
+    assert wave is not None
+    store.record_wave(wave, [answer("z", ["a"], ["c"])], LIMITS)
+    store.ask_again(identity)
+    request = replace(taken(store), found=Found(1, (replace(S[0], paper_id="z"),)))
+
+    assert store.start_request(request, crawl_key(["z"], Direction.BOTH), LIMITS) == identity
+
+
 # ---- workers
 
 
-def test_a_request_is_held_by_one_worker_until_its_lease_is_over(store: ClusterStore, clock: Clock) -> None:
+def test_a_request_is_held_by_one_worker_until_its_lease_is_over_and_taken_back(
+    store: ClusterStore, clock: Clock
+) -> None:
     store.add_request(WISH)
     first = taken(store)
+    assert store.take_requests_due(5) == []
     assert (store.take_request(LEASE), store.requests_due()) == (None, False)
 
     clock.move(LEASE + 1)
-    assert store.requests_due()
+    assert store.free_expired() == 1
+    assert store.free_expired() == 0
+    assert store.take_requests_due(5) == [("arXiv:2005.11401", None)]
     second = taken(store)
 
     assert second.id == first.id
     with pytest.raises(LeaseLost):
-        store.keep_found(first, Found(1), [], LEASE)
+        store.keep_found(first, Found(1), [])
     with pytest.raises(LeaseLost):
         store.start_request(first, KEY, LIMITS)
+    with pytest.raises(LeaseLost):
+        store.renew_request(first, LEASE)
+
+
+def test_a_request_that_is_renewed_is_held_from_then_on(store: ClusterStore, clock: Clock) -> None:
+    store.add_request(WISH)
+    request = taken(store)
+    clock.move(LEASE - 1)
+    store.renew_request(request, LEASE)
+    clock.move(LEASE - 1)
+    assert store.free_expired() == 0
+    clock.move(2)
+    assert store.free_expired() == 1
+    assert store.requests_due()
+
+
+def test_whoever_could_not_renew_a_request_while_the_database_was_away_is_not_lost_at_it(
+    store: ClusterStore, clock: Clock
+) -> None:
+    """Soon after that no lease is taken for lost."""
+    store.add_request(WISH)
+    request = taken(store)
+    clock.move(10 * LEASE)
+    assert store.free_expired(leases=False) == 0
+    assert (store.take_request(LEASE), store.requests_due()) == (None, False)
+
+    store.renew_request(request, LEASE)
+    assert store.free_expired() == 0
+    store.give_back_request(request)
+    assert taken(store).losses == 0
+
+
+def test_a_request_whose_lease_no_clock_explains_is_taken_back(store: ClusterStore, clock: Clock) -> None:
+    store.add_request(WISH)
+    taken(store)
+    clock.move(-2 * LONGEST_WAIT)
+    assert store.free_expired() == 1
+    assert store.requests_due()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_a_request_that_somebody_is_writing_to_is_not_waited_for_when_leases_are_taken_back(
+    store: ClusterStore, clock: Clock, engine: Engine
+) -> None:
+    """Whoever begins it waits for jobs that are locked until they are taken back."""
+    store.add_request(WISH)
+    taken(store)
+    clock.move(LEASE + 1)
+
+    with engine.connect() as other, other.begin():
+        other.execute(text("SELECT id FROM crawl_requests FOR UPDATE"))
+        assert store.free_expired() == 0
+    assert store.free_expired() == 1
 
 
 def test_what_was_found_of_the_seeds_is_there_for_the_next_worker(store: ClusterStore, clock: Clock) -> None:
     store.add_request(WISH)
-    store.keep_found(taken(store), Found(1, tuple(S)), [Unresolved("y", "why")], LEASE)
+    store.keep_found(taken(store), Found(1, tuple(S)), [Unresolved("y", "why")])
     clock.move(LEASE + 1)
+    store.free_expired()
 
     request = taken(store)
 
@@ -166,6 +293,32 @@ def test_one_that_is_given_back_is_due_at_once(store: ClusterStore) -> None:
     store.give_back_request(taken(store))
 
     assert store.requests_due()
+
+
+def test_workers_lost_at_a_request_are_counted_until_a_seed_is_resolved(store: ClusterStore, clock: Clock) -> None:
+    store.add_request(WISH)
+    first = taken(store)
+    assert first.losses == 0
+    for lost in (1, 2, 3):
+        clock.move(LEASE + 1)
+        store.free_expired()
+        assert taken(store).losses == lost
+        store.give_back_request(first)  # who has lost it by then
+
+    clock.move(LEASE + 1)
+    store.free_expired()
+    request = taken(store)
+    store.keep_found(request, Found(1, tuple(S)), [])
+    store.give_back_request(request, lost=True)
+    assert taken(store).losses == 1
+
+
+def test_one_that_is_given_back_was_not_lost(store: ClusterStore) -> None:
+    store.add_request(WISH)
+    for _ in range(3):
+        request = taken(store)
+        assert request.losses == 0
+        store.give_back_request(request)
 
 
 def test_starting_makes_a_crawl_of_the_workers_with_the_claim_of_the_key(store: ClusterStore, engine: Engine) -> None:
@@ -230,7 +383,7 @@ def test_a_cancelled_crawl_of_workers_collects_no_more_and_goes_on_to_its_notes(
     assert store.go_on(LIMITS) == [CrawlStage.NAME]
     assert rows(engine) == {}
     store.adopt(identity, "/vault")
-    assert store.end_writing("/vault", unchanged=[identity]) == [identity]
+    assert store.end_unchanged("/vault", [identity]) == [identity]
     assert store.crawl(identity).state is CrawlState.CANCELLED
 
 
@@ -295,7 +448,28 @@ def test_a_crawl_is_asked_for_again_under_its_own_id_by_the_seeds_that_it_has(st
     assert store.next_request() is None
 
 
-def test_who_asked_for_a_crawl_that_is_gone_on_with_keeps_vault_language_and_what_was_told(store: ClusterStore) -> None:
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has one writer
+def test_of_two_who_ask_for_a_crawl_again_at_once_the_second_finds_that_it_is_asked_for(
+    store: ClusterStore, engine: Engine
+) -> None:
+    mapped = open_crawl(store, "t")
+
+    with ThreadPoolExecutor(2) as pool, engine.connect() as other, other.begin():
+        # Whoever has looked whether it is asked for can write that it is only when this one goes.
+        other.execute(text("LOCK TABLE crawl_requests IN SHARE ROW EXCLUSIVE MODE"))
+        asked = [pool.submit(store.ask_again, mapped) for _ in range(2)]
+        until(lambda: waiting_for_locks(engine) == 2, 20, "both to have begun")
+        other.rollback()
+
+    assert [one.result() for one in asked] == [[], []]
+    request = store.next_request()
+    assert request is not None
+    assert request.id == mapped
+    store.end_request(mapped)
+    assert store.next_request() is None
+
+
+def test_who_asked_for_a_crawl_that_is_gone_on_with_keeps_the_vault_and_what_was_told(store: ClusterStore) -> None:
     refused = Unresolved("???", "names no paper")
     wish = replace(WISH, vault="/my/vault", lang="ja", refresh_days=30.0, unresolved=[refused])
     identity = store.add_request(wish, "write")
@@ -309,7 +483,8 @@ def test_who_asked_for_a_crawl_that_is_gone_on_with_keeps_vault_language_and_wha
     assert again is not None
     assert (again.id, again.crawl_id, again.report) == (identity, identity, "what came of it")
     assert [str(one) for seed in again.wish.seeds for one in seed.identifiers] == ["s"]
-    assert replace(again.wish, seeds=WISH.seeds) == replace(wish, unresolved=(refused,))
+    assert replace(again.wish, seeds=WISH.seeds) == replace(wish, unresolved=(refused,), lang=None)
+    assert store.vault_language("/my/vault") == "ja", "once is enough: whoever gives it another later is not undone"
 
 
 def test_a_dead_job_is_queued_again_together_with_a_request_for_its_crawl_or_not_at_all(store: ClusterStore) -> None:
@@ -359,7 +534,8 @@ def test_a_crawl_that_an_interrupted_process_left_is_not_over_and_is_taken_up_by
     assert state(store, left) is CrawlState.RUNNING
     assert request is not None
     wish = request.wish
-    assert (wish.depth, wish.limit, wish.vault, wish.lang) == (2, 300, "/my/vault", "ja")
+    assert (wish.depth, wish.limit, wish.vault, wish.lang) == (2, 300, "/my/vault", None)
+    assert store.vault_language("/my/vault") == "ja"
 
 
 def test_one_that_a_version_left_which_did_not_keep_where_its_notes_belong_counts_as_cancelled(
@@ -398,6 +574,18 @@ def test_nothing_is_taken_up_that_is_over_or_that_somebody_is_at(store: ClusterS
     assert state(store, cancelled) is CrawlState.CANCELLED
     assert state(store, failed) is CrawlState.FAILED
     assert state(store, of_workers) is CrawlState.RUNNING
+
+
+def test_what_workers_do_and_what_was_stopped_is_not_called_finished_by_one_process(store: ClusterStore) -> None:
+    stopped = store.open_crawl(KEY, Direction.BOTH, 2, 300, S, 30.0, vault="/my/vault", lang="ja")
+    assert store.cancel_crawl(stopped)
+    of_workers = to_the_notes(store, "c")
+
+    for crawl_id in (stopped, of_workers):
+        store.finish_crawl(crawl_id)
+
+    assert store.crawl(stopped).state is CrawlState.CANCELLED
+    assert store.crawl(of_workers).state is CrawlState.RUNNING
 
 
 def test_how_far_one_is_cannot_be_told_once_it_is_cancelled(store: ClusterStore) -> None:

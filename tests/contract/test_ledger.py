@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 
 from refnet.adapters.database import ledger
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import writing
+from refnet.adapters.database.schema import jobs
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import LeaseLost
@@ -32,6 +33,13 @@ from tests.contract.making import (
 )
 
 T = TypeVar("T")
+
+
+@pytest.fixture
+def store(engine: Engine, clock: Clock) -> ClusterStore:
+    """As workers have it: theirs are the leases that run out."""
+    return ClusterStore(engine, clock=clock)
+
 
 # Enqueue
 
@@ -125,13 +133,14 @@ def test_nothing_is_claimed_before_it_is_due(store: Store, clock: Clock) -> None
     assert store.next_due(crawl_id) is None
 
 
-def test_a_clock_set_back_holds_up_no_job(store: Store, clock: Clock) -> None:
+def test_a_clock_set_back_holds_up_no_job(store: ClusterStore, clock: Clock) -> None:
     """reliability.md T15."""
     crawl_id = open_crawl(store, "a", "b")
     store.advance(crawl_id, LIMITS)
     lost = claimed(store, Limits(ids=1), lease=45)
     clock.move(-86_400)
     assert store.next_due(crawl_id) == 0
+    assert store.free_expired() == 1
     taken = [*claimed(store, lease=45).paper_ids, *claimed(store, lease=45).paper_ids]
     assert sorted(taken) == ["a", "b"]
     assert set(lost.paper_ids) < set(taken)
@@ -152,7 +161,7 @@ def test_only_jobs_of_the_crawl_stage_are_claimed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("way", ["settled", "released", "expired", "freed"])
-def test_what_a_late_owner_brings_changes_nothing(store: Store, engine: Engine, clock: Clock, way: str) -> None:
+def test_what_a_late_owner_brings_changes_nothing(store: ClusterStore, engine: Engine, clock: Clock, way: str) -> None:
     enqueue(store, {"a": LEAF})
     late = claimed(store, lease=45)
     if way == "settled":
@@ -161,6 +170,7 @@ def test_what_a_late_owner_brings_changes_nothing(store: Store, engine: Engine, 
         store.release(late)
     elif way == "expired":
         clock.move(46)
+        store.free_expired()
         claimed(store, lease=45)
     else:
         store.free_all()
@@ -186,10 +196,11 @@ def test_a_late_page_is_dropped(store: Store, engine: Engine) -> None:
     assert store.titles(["x"]) == {}
 
 
-def test_of_a_wave_partly_lost_the_rest_is_kept(store: Store, engine: Engine, clock: Clock) -> None:
+def test_of_a_wave_partly_lost_the_rest_is_kept(store: ClusterStore, engine: Engine, clock: Clock) -> None:
     enqueue(store, {"a": LEAF, "b": LEAF})
     late = claimed(store, lease=45)
     clock.move(46)
+    store.free_expired()
     taken = claimed(store, Limits(ids=1), lease=45)
     assert taken.paper_ids == ["a"]
     store.record_wave(taken, [answer("a", [], title="By the new owner")], LIMITS)
@@ -201,26 +212,37 @@ def test_of_a_wave_partly_lost_the_rest_is_kept(store: Store, engine: Engine, cl
 # Leases
 
 
-def test_a_lease_holds_at_its_last_moment_and_not_a_second_longer(store: Store, clock: Clock) -> None:
+def test_a_lease_holds_at_its_last_moment_and_not_a_second_longer(store: ClusterStore, clock: Clock) -> None:
     enqueue(store, {"a": LEAF})
     first = claimed(store, lease=45)
     clock.move(45)
-    assert store.claim("you", LIMITS) is None
+    assert store.free_expired() == 0
     clock.move(1)
+    assert store.free_expired() == 1
     second = store.claim("you", LIMITS)
     assert second is not None
     assert second.claim != first.claim
 
 
-def test_a_renewed_lease_counts_from_the_renewal(store: Store, clock: Clock) -> None:
+def test_a_renewed_lease_counts_from_the_renewal(store: ClusterStore, clock: Clock) -> None:
     enqueue(store, {"a": LEAF})
     wave = claimed(store, lease=45)
     clock.move(40)
     store.renew(wave, 45)
     clock.move(45)
-    assert store.claim("you", LIMITS) is None
+    assert store.free_expired() == 0
     clock.move(1)
-    assert store.claim("you", LIMITS) is not None
+    assert store.free_expired() == 1
+
+
+def test_a_claim_takes_nothing_from_whom_it_has_heard_nothing_of(store: ClusterStore, clock: Clock) -> None:
+    """The database may have been away, and its owner be about to renew: the sweep decides."""
+    enqueue(store, {"a": LEAF})
+    wave = claimed(store, lease=45)
+    clock.move(46)
+    assert store.claim("you", LIMITS, lease=45) is None
+    store.renew(wave, 45)
+    assert store.free_expired() == 0
 
 
 def test_without_a_lease_jobs_are_held_until_all_are_freed(store: Store, clock: Clock) -> None:
@@ -277,7 +299,7 @@ def test_only_a_job_that_ran_alone_is_charged_for_a_lost_wave(store: Store, engi
 
 @pytest.mark.parametrize("by_lease", [True, False])
 def test_a_job_that_took_its_process_with_it_alone_three_times_is_dead(
-    store: Store, engine: Engine, clock: Clock, by_lease: bool
+    store: ClusterStore, engine: Engine, clock: Clock, by_lease: bool
 ) -> None:
     enqueue(store, {"poison": LEAF})
     for _ in range(3):
@@ -285,12 +307,13 @@ def test_a_job_that_took_its_process_with_it_alone_three_times_is_dead(
         claimed(store, lease=45 if by_lease else None)
         clock.move(46)
         if by_lease:
-            store.claim("sweeper", LIMITS, crawl_id=0)
+            store.free_expired()
         else:
             store.free_all()
     (letter,) = store.dead_letters()
     assert (letter.paper_id, letter.attempts, letter.at) == ("poison", 3, clock.now)
-    assert letter.reason == "Its process died while this job ran alone. That makes 3 times."
+    ended = "was not heard of any more" if by_lease else "died"
+    assert letter.reason == f"Its process {ended} while this job ran alone. That makes 3 times."
     assert rows(engine)["poison"].owner is None
 
 
@@ -311,6 +334,20 @@ def test_what_became_of_the_process_is_told_of_a_job_that_ran_alone(
         lose()
     (letter,) = store.dead_letters()
     assert letter.reason == f"Its process {ended} while this job ran alone. That makes 3 times."
+
+
+def test_an_outage_does_not_hide_how_a_process_ended_with_a_job(store: Store, engine: Engine, clock: Clock) -> None:
+    enqueue(store, {"poison": LEAF, "other": LEAF})
+    lost = claimed(store, lease=45)
+    store.release(lost, reason="429")
+    assert {row.reason for row in rows(engine).values()} == {"429"}
+    with writing(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.paper_id == "poison").values(losses=1, reason="It was killed."))
+    store.release(claimed(store, lease=45), reason="503")
+    assert {paper_id: row.reason for paper_id, row in rows(engine).items()} == {
+        "poison": "It was killed.",
+        "other": "503",
+    }
 
 
 def test_of_a_job_lost_in_company_nothing_is_told(store: Store, engine: Engine, clock: Clock) -> None:
@@ -532,12 +569,12 @@ def waiting_for_locks(engine: Engine) -> int:
         return int(connection.execute(text(query)).scalar_one())
 
 
-def test_expired_leases_are_freed_once_though_many_look(store: Store, engine: Engine, clock: Clock) -> None:
+def test_expired_leases_are_freed_once_though_many_look(store: ClusterStore, engine: Engine, clock: Clock) -> None:
     enqueue(store, {f"p{number}": LEAF for number in range(64)})
     for _ in range(4):
         claimed(store, Limits(ids=16), lease=45)
     clock.move(46)
-    together(6, lambda _: store.claim("looks", Limits(ids=1), crawl_id=0))
+    together(6, lambda _: store.free_expired())
     assert {(row.state, row.share, row.losses) for row in rows(engine).values()} == {(JobState.QUEUED, 8, 0)}
 
 

@@ -24,11 +24,10 @@ from refnet.adapters.database import ledger
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.engine import database_url, open_engine, reading, writing
 from refnet.adapters.database.schema import jobs, papers, summaries
-from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Limits
 from refnet.domain.errors import BrokerUnavailable, LeaseLost
 from refnet.domain.jobs import MOST_LOSSES, DueJob, JobState, Stage, Wave
-from refnet.domain.notes import Summary
+from refnet.domain.summaries import Summary
 from refnet.pipeline import announce as announcing
 from refnet.pipeline.announce import announce
 from refnet.pipeline.sweep import sweep
@@ -73,7 +72,7 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.copyfile(self.template, path)
         self.engine = open_engine(database_url(f"sqlite:///{path}"))
         self.clock = Clock()
-        self.store = Store(self.engine, clock=self.clock)
+        self.store = ClusterStore(self.engine, clock=self.clock)
         self.model = Model()
         self.waves: list[Owned] = []
 
@@ -92,7 +91,6 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(ids=st.integers(1, 6))
     def claim(self, ids: int) -> None:
         wave = self.store.claim("somebody", Limits(ids=ids), lease=LEASE)
-        self._lose(lambda owned: owned.until < self.clock.now)
         if wave is None:
             assert JobState.QUEUED not in {known.state for known in self.model.jobs.values()}
             return
@@ -137,6 +135,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock.move(-86_400.0)
         for owned in self.waves:
             owned.until = -1.0
+
+    @rule()
+    def sweep(self) -> None:
+        self.store.free_expired()
+        self._lose(lambda owned: owned.until < self.clock.now)
 
     @rule()
     def everybody_dies(self) -> None:
@@ -500,7 +503,6 @@ class ClusterMachine(RuleBasedStateMachine):
             wave = self.store.claim(owner, Limits(ids=most), lease=LEASE, lead=lead)
         else:
             wave = self.store.claim_some(stage, owner, most, lease=LEASE, lead=lead)
-        self._expire()
         due = {paper for (one, paper), task in self.jobs.items() if one is stage and self._is_due(task)}
         if wave is None:
             assert not due

@@ -9,8 +9,9 @@ from refnet.adapters.database.note_lists import MOST_PLAIN
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
 from refnet.domain.crawls import CrawlSeed
-from refnet.domain.notes import Baseline, NoteContent, NoteList, Summary
+from refnet.domain.notes import Baseline, NoteContent, NoteList
 from refnet.domain.papers import Answer, Direction, Listing, ListName, ListState, Page, Stub
+from refnet.domain.summaries import Summary
 from tests.contract.conftest import Clock
 from tests.contract.making import LEAF, LIMITS, answer, claimed, enqueue, open_crawl, work_off
 
@@ -30,7 +31,7 @@ def crawl_id(store: Store) -> int:
     work_off(store, crawl_id, SOURCE)
     assert SOURCE["s"] is not None
     store.record_seeds({"s": SOURCE["s"]}, LEAF, LIMITS)
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     store.give_names(NAMES)
     assert store.collected(crawl_id) == ["a", "b", "s"]
     return crawl_id
@@ -58,17 +59,17 @@ def test_a_vault_holds_the_union_of_its_crawls(store: Store, crawl_id: int) -> N
     other = open_crawl(store, "t", "a", depth=0)
     work_off(store, other, {"t": answer("t"), "a": SOURCE["a"]})
     assert store.vault_papers(VAULT) == ["a", "b", "s"]
-    store.add_to_vault(VAULT, other, "ja")
-    store.add_to_vault(VAULT, other, "ja")
+    store.add_to_vault(VAULT, other)
+    store.add_to_vault(VAULT, other)
     assert store.vault_papers(VAULT) == ["a", "b", "s", "t"]
-    assert (store.vault_crawls(VAULT), store.vault_language(VAULT)) == ([crawl_id, other], "ja")
+    assert store.vault_crawls(VAULT) == [crawl_id, other]
     assert store.vault_papers("/another") == []
 
 
 def test_papers_without_a_name_come_in_the_order_of_their_ids(store: Store, crawl_id: int) -> None:
     other = open_crawl(store, "z", "c", depth=0)
     work_off(store, other, {"z": answer("z", year=1999), "c": answer("c")})
-    store.add_to_vault(VAULT, other, "en")
+    store.add_to_vault(VAULT, other)
     unnamed = list(store.unnamed(VAULT))
     assert [(paper.paper_id, paper.year, paper.authors[0].name) for paper in unnamed] == [
         ("c", None, "Ada Lovelace"),
@@ -76,6 +77,18 @@ def test_papers_without_a_name_come_in_the_order_of_their_ids(store: Store, craw
     ]
     assert store.note_names(VAULT) == NAMES
     assert sorted(store.taken_names()) == sorted(NAMES.values())
+
+
+def test_a_paper_keeps_its_name_and_one_whose_name_went_to_another_stays_without(store: Store, crawl_id: int) -> None:
+    """Two vaults may be named at the same time, each without knowing what the other gives."""
+    store.give_names({"s": "Another seed", "x": "New", "y": "ALPHA"})
+    assert store.note_names(VAULT) == NAMES
+    assert sorted(store.taken_names()) == sorted([*NAMES.values(), "New"]), "ALPHA and Alpha are one file to some"
+
+
+def test_a_reader_s_name_takes_the_place_of_ours_unless_another_paper_has_it(store: Store, crawl_id: int) -> None:
+    store.rename_notes({"s": "Mine", "a": "Alpha"})
+    assert store.note_names(VAULT) == NAMES | {"s": "Mine"}
 
 
 # What notes say
@@ -89,10 +102,10 @@ def test_links_lead_to_notes_of_this_vault_first_and_by_name(store: Store, crawl
 def test_a_paper_named_for_another_vault_is_plain_text_here(store: Store, crawl_id: int) -> None:
     other = open_crawl(store, "plain", depth=0)
     work_off(store, other, {"plain": answer("plain", [])})
-    store.add_to_vault("/another", other, "en")
+    store.add_to_vault("/another", other)
     store.give_names({"plain": "Named elsewhere"})
     assert entries(content(store, "s").references)[-1] == ("plain", None)
-    store.add_to_vault(VAULT, other, "en")
+    store.add_to_vault(VAULT, other)
     assert ("plain", "Named elsewhere") in entries(content(store, "s").references)
 
 
@@ -137,7 +150,7 @@ def test_links_are_never_left_out(store: Store) -> None:
     crawl_id = open_crawl(store, "s", depth=1)
     source: dict[str, Answer | None] = {stub.paper_id or "": answer(stub.paper_id or "", ["s"]) for stub in citers}
     work_off(store, crawl_id, {**source, "s": answer("s", [], citers)})
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     store.give_names({one: f"Note {one}" for one in store.collected(crawl_id)})
     citations = content(store, "s").citations
     assert (len(citations.rows), citations.left_out) == (80, 0)
@@ -160,7 +173,7 @@ def show(store: Store, given: Answer) -> NoteContent:
     crawl_id = open_crawl(store, "s", depth=0)
     store.record_seeds({"s": given}, LEAF if given.citations is None else LEAF | Ask.CITATIONS, LIMITS)
     work_off(store, crawl_id, {})
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     store.give_names({"s": "Seed"})
     return content(store, "s")
 
@@ -169,7 +182,7 @@ def test_a_note_has_its_summary_and_citation_key(store: Store) -> None:
     seed = CrawlSeed("s", "refs.bib: lewis2020", "", "lewis2020")
     crawl_id = store.open_crawl("key", Direction.BOTH, 0, 5, [seed])
     work_off(store, crawl_id, {"s": answer("s", abstract="About.")})
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     store.give_names({"s": "Seed"})
     assert store.unsummarized(crawl_id) == ["s"]
     store.save_summaries({"s": Summary("Short.", "tldr")})
@@ -237,11 +250,11 @@ def more_collected(store: Store) -> None:
 def another_crawl(store: Store) -> None:
     other = open_crawl(store, "t", depth=0)
     work_off(store, other, {"t": answer("t", [])})
-    store.add_to_vault(VAULT, other, "en")
+    store.add_to_vault(VAULT, other)
 
 
 def another_language(store: Store) -> None:
-    store.add_to_vault(VAULT, store.vault_crawls(VAULT)[0], "ja")
+    assert store.set_vault_language(VAULT, "ja")
 
 
 def a_summary(store: Store) -> None:
@@ -291,8 +304,9 @@ def test_the_revision_stays_while_nothing_is_said_anew(store: Store, clock: Cloc
     store.free_all()
     store.tidy()
     store.give_names(NAMES)
-    store.add_to_vault(VAULT, crawl_id, "en")
-    store.add_to_vault("/another", crawl_id, "ja")
+    store.add_to_vault(VAULT, crawl_id)
+    store.add_to_vault("/another", crawl_id)
+    assert store.set_vault_language("/another", "ja")
     store.save_baselines(VAULT, dict.fromkeys(NAMES, Baseline({"section:abstract": ("x",)})))
     assert store.revision(VAULT) == before
 
@@ -301,5 +315,5 @@ def test_the_revision_last_written_is_kept_by_vault(store: Store, crawl_id: int)
     assert store.written_revision(VAULT) is None
     store.mark_written(VAULT, "17")
     assert (store.written_revision(VAULT), store.written_revision("/another")) == ("17", None)
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     assert store.written_revision(VAULT) == "17"

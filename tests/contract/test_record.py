@@ -303,7 +303,7 @@ def test_a_merged_paper_keeps_its_name_its_note_and_its_seed(store: Store) -> No
     seeds = [CrawlSeed("old", "doi:10.1/x", "", "lewis2020")]
     crawl_id = store.open_crawl(crawl_key(["old"], Direction.BOTH), Direction.BOTH, 0, 10, seeds)
     work_off(store, crawl_id, {"old": answer("old", [])})
-    store.add_to_vault("/v", crawl_id, "en")
+    store.add_to_vault("/v", crawl_id)
     store.give_names({"old": "Lovelace 2020 Title"})
     enqueue(store, {"old": LEAF})
     store.record_wave(claimed(store), [answer("new", [])], LIMITS)
@@ -316,7 +316,7 @@ def test_a_merged_paper_keeps_its_name_its_note_and_its_seed(store: Store) -> No
 def test_a_name_given_to_the_present_id_is_not_taken_away(store: Store) -> None:
     crawl_id = open_crawl(store, "old", "new", depth=0)
     work_off(store, crawl_id, {"old": answer("old", []), "new": answer("new", [])})
-    store.add_to_vault("/v", crawl_id, "en")
+    store.add_to_vault("/v", crawl_id)
     store.give_names({"old": "One", "new": "Two"})
     enqueue(store, {"old": LEAF})
     store.record_wave(claimed(store), [answer("new", [])], LIMITS)

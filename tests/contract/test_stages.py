@@ -17,8 +17,9 @@ from refnet.adapters.database.schema import crawl_papers, crawls, vaults
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState, NotesDue, crawl_key
 from refnet.domain.jobs import JobFate, JobState, Stage, Wave
-from refnet.domain.notes import Baseline, Summary, WrittenNote
+from refnet.domain.notes import Baseline, WrittenNote
 from refnet.domain.papers import Answer, Direction
+from refnet.domain.summaries import Summary
 from tests.contract.conftest import Clock
 from tests.contract.making import FULL, LEAF, LIMITS, answer, as_asked, open_crawl, rows, work_off
 
@@ -103,7 +104,7 @@ def collect(store: ClusterStore, source: Mapping[str, Answer | None] = SOURCE) -
 
 
 def begin(store: ClusterStore, crawl_id: int, papers: list[str], revision: str = "r1", vault: str = VAULT) -> None:
-    store.add_to_vault(vault, crawl_id, "en")
+    store.add_to_vault(vault, crawl_id)
     store.begin_writing([crawl_id], vault, papers, revision, [])
 
 
@@ -156,18 +157,22 @@ def test_a_crawl_goes_through_all_its_stages(store: ClusterStore) -> None:
 
     work(store, Stage.SUMMARIZE)
     assert store.go_on(LIMITS) == [CrawlStage.NAME]
-    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, VAULT, "en")]
+    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, VAULT)]
     assert store.go_on(LIMITS) == [], "naming is for who has the vault"
 
     begin(store, crawl_id, ["a", "b", "s"])
     assert store.stage(crawl_id) is CrawlStage.WRITE
     assert (store.notes_due(), store.go_on(LIMITS)) == ([], [])
     assert sorted(work(store, Stage.GENERATE)) == ["a", "b", "s"]
-    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.WRITE, VAULT, "en")]
+    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.WRITE, VAULT)]
 
-    assert store.end_writing(VAULT) == [crawl_id]
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [crawl_id]
     assert (store.stage(crawl_id), store.crawl(crawl_id).state) == (None, CrawlState.FINISHED)
-    assert (store.notes_due(), store.go_on(LIMITS), store.end_writing(VAULT)) == ([], [], [])
+    assert (store.notes_due(), store.go_on(LIMITS), store.end_writing(VAULT, store.written_revision(VAULT))) == (
+        [],
+        [],
+        [],
+    )
 
 
 def test_a_crawl_waits_for_work_that_is_due_running_or_tried_again_later(store: ClusterStore, clock: Clock) -> None:
@@ -205,7 +210,7 @@ def test_a_crawl_whose_seed_nobody_knows_still_comes_to_its_end(store: ClusterSt
     assert store.go_on(LIMITS) == [CrawlStage.NAME]
     assert (store.missing(crawl_id), store.collected(crawl_id)) == (["unknown"], [])
     begin(store, crawl_id, [])
-    assert store.end_writing(VAULT) == [crawl_id]
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [crawl_id]
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -221,7 +226,7 @@ def test_a_dead_job_holds_up_no_stage(store: ClusterStore, stage: Stage) -> None
         work(store, one)
         store.go_on(LIMITS)
     assert [due.stage for due in store.notes_due()] == [CrawlStage.WRITE]
-    assert store.end_writing(VAULT) == [crawl_id]
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [crawl_id]
     assert (store.crawl(crawl_id).dead, store.crawl(crawl_id).state) == (1, CrawlState.FINISHED)
 
 
@@ -245,7 +250,7 @@ def test_a_crawl_handed_over_again_asks_for_nothing_twice_and_is_extended(store:
     first = to_the_notes(store, "s", depth=0)
     begin(store, first, ["s"])
     work(store, Stage.GENERATE)
-    store.end_writing(VAULT)
+    store.end_writing(VAULT, store.written_revision(VAULT))
 
     assert hand_over(store, "s", depth=0) == first
     assert queued(store, Stage.CRAWL) == []
@@ -272,10 +277,10 @@ def test_notes_alone_are_brought_up_to_date_without_collecting(store: ClusterSto
     crawl_id = to_the_notes(store, "s", depth=0)
     begin(store, crawl_id, ["s"])
     work(store, Stage.GENERATE)
-    store.end_writing(VAULT)
-    store.rewrite(crawl_id, "/another", "ja")
+    store.end_writing(VAULT, store.written_revision(VAULT))
+    store.rewrite(crawl_id, "/another")
     assert store.go_on(LIMITS) == [CrawlStage.NAME]
-    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, "/another", "ja")]
+    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, "/another")]
     assert queued(store, Stage.CRAWL) == []
 
 
@@ -285,7 +290,11 @@ def test_a_stopped_crawl_goes_nowhere(store: ClusterStore, engine: Engine) -> No
     with writing(engine) as connection:
         connection.execute(update(crawls).values(state=CrawlState.CANCELLED))
     work(store, Stage.CRAWL)
-    assert (store.notes_due(), store.go_on(LIMITS), store.end_writing(VAULT)) == ([], [], [])
+    assert (store.notes_due(), store.go_on(LIMITS), store.end_writing(VAULT, store.written_revision(VAULT))) == (
+        [],
+        [],
+        [],
+    )
     assert {store.crawl(one).state for one in (crawl_id, other)} == {CrawlState.CANCELLED}
 
 
@@ -295,6 +304,8 @@ def test_workers_leave_alone_what_one_process_does(store: ClusterStore) -> None:
     work(store, Stage.CRAWL)
     assert (store.go_on(LIMITS), store.stage(crawl_id)) == ([], None)
     assert not store.advance(crawl_id, LIMITS)
+    assert store.crawl(crawl_id).state is CrawlState.RUNNING, "its notes are to be written"
+    store.finish_crawl(crawl_id)
     assert store.crawl(crawl_id).state is CrawlState.FINISHED
     assert store.notes_due() == []
 
@@ -335,7 +346,7 @@ def test_notes_are_over_when_all_of_the_vault_are_written_whichever_crawl_they_a
     assert store.notes_due() == [], "the note of s is being written anew"
     work(store, Stage.GENERATE)
     assert [due.crawl_id for due in store.notes_due()] == [first, second]
-    assert store.end_writing(VAULT) == [first, second]
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [first, second]
 
 
 def test_two_vaults_have_nothing_to_do_with_each_other(store: ClusterStore) -> None:
@@ -347,14 +358,14 @@ def test_two_vaults_have_nothing_to_do_with_each_other(store: ClusterStore) -> N
     assert wave.paper_ids == ["t"]
     store.record_notes(wave, "/another", {"t": WrittenNote()}, store.written_revision("/another"))
     assert [due.vault for due in store.notes_due()] == ["/another"]
-    assert store.end_writing(VAULT) == [first], "the caller knows that they are written"
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [first], "the caller knows that they are written"
     assert store.crawl(second).state is CrawlState.RUNNING
 
 
 def test_ending_one_crawl_that_had_nothing_to_write_leaves_the_others(store: ClusterStore) -> None:
     first, second = to_the_notes(store, "s", depth=0), to_the_notes(store, "t", depth=0)
     begin(store, first, ["s"], "r7")
-    assert store.end_writing(VAULT, unchanged=[second]) == [second]
+    assert store.end_unchanged(VAULT, [second]) == [second]
     assert store.stage(first) is CrawlStage.WRITE
     assert store.written_revision(VAULT) != "r7"
 
@@ -365,7 +376,7 @@ def test_a_vault_whose_notes_are_being_written_is_never_taken_for_one_that_is_wh
     assert store.written_revision(VAULT) not in ("r7", store.revision(VAULT))
     work(store, Stage.GENERATE)
     assert store.written_revision(VAULT) != "r7"
-    store.end_writing(VAULT)
+    store.end_writing(VAULT, store.written_revision(VAULT))
     assert store.written_revision(VAULT) == "r7"
 
 
@@ -374,13 +385,13 @@ def test_a_vault_with_a_problem_is_looked_at_again_the_next_time_and_the_problem
     store: ClusterStore, where: str
 ) -> None:
     crawl_id = to_the_notes(store, "s", depth=0)
-    store.add_to_vault(VAULT, crawl_id, "en")
+    store.add_to_vault(VAULT, crawl_id)
     store.begin_writing([crawl_id], VAULT, ["s"], "r7", ["before"] if where == "before" else [])
     wave = claim(store, Stage.GENERATE)
     assert wave is not None
     problem, conflicts = ("note", ("property:title", "section:summary")) if where == "note" else (None, ())
     store.record_notes(wave, VAULT, {"s": WrittenNote(problem, conflicts)}, store.written_revision(VAULT))
-    store.end_writing(VAULT, ["index"] if where == "index" else [])
+    store.end_writing(VAULT, store.written_revision(VAULT), ["index"] if where == "index" else [])
     assert store.written_revision(VAULT) == ""
     assert store.note_problems(VAULT) == [where]
     assert store.note_conflicts(VAULT) == [("s", part) for part in conflicts]
@@ -388,7 +399,7 @@ def test_a_vault_with_a_problem_is_looked_at_again_the_next_time_and_the_problem
 
     store.begin_writing([crawl_id], VAULT, ["s"], "r8", [])
     work(store, Stage.GENERATE)
-    store.end_writing(VAULT)
+    store.end_writing(VAULT, store.written_revision(VAULT))
     assert (store.written_revision(VAULT), store.note_problems(VAULT), store.note_conflicts(VAULT)) == ("r8", [], [])
 
 
@@ -415,7 +426,7 @@ def test_workers_are_told_of_each_of_the_two_moments_at_which_a_vault_is_to_be_s
     assert store.take_vaults_due(20) == []
     work(store, Stage.GENERATE)
     assert store.take_vaults_due(20) == ["s"]
-    store.end_writing(VAULT)
+    store.end_writing(VAULT, store.written_revision(VAULT))
     hand_over(store, "s", depth=0)
     store.go_on(LIMITS)
     assert store.take_vaults_due(20) == ["s"], "the crawl has begun anew since"
@@ -440,7 +451,7 @@ def test_notes_that_were_read_before_the_vault_was_begun_anew_are_written_once_m
     assert queued(store, Stage.GENERATE) == ["s", "t"]
     assert store.notes_due() == []
     assert sorted(work(store, Stage.GENERATE)) == ["s", "t"]
-    assert store.end_writing(VAULT) == [first, second]
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [first, second]
 
 
 def test_a_vault_begun_anew_with_the_same_contents_is_still_begun_anew(store: ClusterStore) -> None:
@@ -459,8 +470,24 @@ def test_notes_deleted_by_the_reader_are_known_by_vault(store: ClusterStore, eng
     assert (store.deleted_notes(VAULT), store.deleted_notes("/another")) == ({"a"}, set())
 
 
+def test_who_lost_the_turn_ends_nothing_that_another_has_begun_since(store: ClusterStore) -> None:
+    first, second = to_the_notes(store, "s", depth=0), to_the_notes(store, "t", depth=0)
+    begin(store, first, ["s"])
+    work(store, Stage.GENERATE)
+    before = store.written_revision(VAULT)
+    begin(store, second, ["s", "t"], "r2")
+
+    assert store.end_writing(VAULT, before) == []
+
+    assert {store.stage(one) for one in (first, second)} == {CrawlStage.WRITE}
+    assert store.written_revision(VAULT) != "r2"
+    work(store, Stage.GENERATE)
+    assert store.end_writing(VAULT, store.written_revision(VAULT)) == [first, second]
+    assert store.written_revision(VAULT) == "r2"
+
+
 def test_ending_a_vault_that_nobody_began_ends_nothing(store: ClusterStore, engine: Engine) -> None:
-    assert store.end_writing("/never seen", ["problem"]) == []
+    assert store.end_writing("/never seen", None, ["problem"]) == []
     with reading(engine) as connection:
         assert connection.execute(select(vaults)).all() == []
 
@@ -583,11 +610,13 @@ def test_papers_by_hand_become_notes_as_those_of_any_crawl_do(store: ClusterStor
     assert queued(store, Stage.SUMMARIZE) == ["a", "s"]
     work(store, Stage.SUMMARIZE)
     store.go_on(LIMITS)
-    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, VAULT, "en")]
+    assert store.notes_due() == [NotesDue(crawl_id, CrawlStage.NAME, VAULT)]
     begin(store, crawl_id, ["a", "b", "s"])
     by_hand(store, "t")
     work(store, Stage.GENERATE)
-    assert (store.end_writing(VAULT), store.stage(crawl_id)) == ([], CrawlStage.CRAWL), "it has begun anew"
+    assert (store.end_writing(VAULT, store.written_revision(VAULT)), store.stage(crawl_id)) == ([], CrawlStage.CRAWL), (
+        "it has begun anew"
+    )
     collect(store)
     assert store.collected(crawl_id) == ["a", "b", "s", "t"]
 

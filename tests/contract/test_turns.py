@@ -96,7 +96,7 @@ def test_a_failed_crawl_that_is_asked_for_again_is_as_if_it_had_never_failed(sto
     if again == "handed over":
         assert hand_over(store, "s") == crawl_id
     elif again == "rewritten":
-        store.rewrite(crawl_id, None, "en")
+        store.rewrite(crawl_id, None)
     else:
         assert open_crawl(store, "s", direction=Direction.REFERENCES) == crawl_id
     assert how_it_stands(store, crawl_id) == (CrawlState.RUNNING, None, None)

@@ -12,8 +12,8 @@ from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import papers, web_sessions
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
-from refnet.domain.notes import Summary
 from refnet.domain.permissions import Scope
+from refnet.domain.summaries import Summary
 from tests.contract.conftest import Clock
 from tests.contract.making import LIMITS, answer
 

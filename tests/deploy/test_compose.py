@@ -214,6 +214,26 @@ def test_s08_each_worker_has_its_own_service_with_its_health_check() -> None:
         assert service["healthcheck"]["test"] == ["CMD-SHELL", f'refnet doctor --worker "{kind.queue}@$(hostname)"']
 
 
+def test_s08_the_database_is_well_once_the_others_can_reach_it() -> None:
+    """While its first start makes the database, it listens at its own socket alone."""
+    test = services()["postgres"]["healthcheck"]["test"]
+
+    assert test[:4] == ["CMD", "pg_isready", "-h", "127.0.0.1"]
+
+
+def test_s08_what_shows_the_source_is_told_the_same_address_as_what_asks_it() -> None:
+    address = {name: services()[name]["environment"].get("SEMANTIC_SCHOLAR_URL") for name in OURS}
+
+    assert {name for name, url in address.items() if url is not None} == {"api", "crawler"}
+
+
+def test_s08_the_how_to_backs_the_database_up_before_it_is_changed() -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Upgrade, back up, stop\n")[2].partition("\n## ")[0]
+
+    assert 0 < section.index("pg_dump") < section.index("docker compose down")
+
+
 def test_s08_generators_alone_see_the_vault() -> None:
     assert {name for name, service in services().items() if any(":/vault" in volume for volume in mounts(service))} == {
         "generator"
@@ -327,7 +347,7 @@ def test_s18_secrets_are_random_closed_to_others_and_made_once(clone: Path) -> N
     assert (clone / "secrets").stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in (clone / "secrets").iterdir())
     for name, text in first.items():
-        assert name == "semantic_scholar_key" or re.search(r"[0-9a-f]{48}", text), name
+        assert name in ("semantic_scholar_key", "openai_key", "anthropic_key") or re.search(r"[0-9a-f]{48}", text), name
     assert first["database_url"] == f"postgresql://refnet:{first['postgres_password']}@postgres:5432/refnet\n"
     assert first["broker_url"] == f"redis://:{first['redis_password']}@redis:6379/0\n"
     assert first["redis.conf"].endswith(f"requirepass {first['redis_password']}\n")
@@ -431,6 +451,26 @@ def test_s08_the_overrides_that_the_how_tos_show_are_taken_by_compose(program: l
         (clone / "compose.override.yaml").write_text(body)
         done = read(program, clone, "--profile", "core", "config")
         assert done.returncode == 0, done.stderr
+
+
+def test_s08_the_how_tos_choose_profiles_in_the_settings_alone(program: list[str], clone: Path) -> None:
+    """Chosen in one command they would go with one broker only, and be forgotten by the next."""
+    shown = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    assert [name for name, text in shown.items() if "--profile" in text] == []
+    added = re.search(r"add `(,\w+)` to `COMPOSE_PROFILES` in `.env`", shown["deploy.md"])
+    assert added is not None
+
+    for words in ((), ("rabbitmq",)):
+        made(clone, *words)
+        settings = (clone / ".env").read_text()
+        (clone / ".env").write_text(re.sub(r"(?m)^COMPOSE_PROFILES=.*", rf"\g<0>{added[1]}", settings))
+        done = read(program, clone, "config", "-q")
+        assert (done.returncode, done.stderr) == (0, "")
+        chosen = re.search(r"(?m)^COMPOSE_PROFILES=(.*)", (clone / ".env").read_text())
+        assert chosen is not None
+        assert PROFILES[chosen[1]] > MONITORING
+        (clone / ".env").unlink()
+        (clone / "secrets" / "broker_url").unlink()
 
 
 def test_s08_each_setting_of_compose_is_in_the_how_to() -> None:

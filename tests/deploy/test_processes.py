@@ -73,6 +73,14 @@ def test_s18_a_unit_is_held_to_what_it_needs_and_is_given_time_to_end(name: str)
     assert wait >= 60 > SOFT_SHUTDOWN
 
 
+@pytest.mark.parametrize("name", [name for name in units() if name.endswith(".service")])
+def test_s08_a_unit_may_write_the_logs_where_the_how_to_puts_them(name: str) -> None:
+    page = (ROOT / "docs" / "how-to" / "watch-a-cluster.md").read_text(encoding="utf-8")
+    (folder,) = re.findall(r"(?m)^export REFNET_LOG_DIR=/var/log/(\w+)$", page)
+
+    assert f"LogsDirectory={folder}" in units()[name]
+
+
 def test_s18_no_unit_holds_a_secret_itself() -> None:
     told = [line for lines in units().values() for line in lines if line.startswith("Environment=")]
 
@@ -83,6 +91,22 @@ def test_s08_the_target_wants_all_that_a_cluster_is() -> None:
     (wants,) = (line.partition("=")[2].split() for line in units()["refnet.target"] if line.startswith("Wants="))
 
     assert {re.sub(r"^refnet[-@]|\.service$", "", name) for name in wants} == set(PROCESSES) - {"flower"}
+
+
+def test_s08_what_the_how_to_runs_once_runs_as_the_units_do() -> None:
+    """A key made by root, without the settings, would be in a database that nobody asks."""
+    page = (ROOT / "docs" / "how-to" / "deploy-without-docker.md").read_text(encoding="utf-8")
+    section = page.partition("\n## With systemd\n")[2].partition("\n## ")[0]
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)).replace("\\\n", " ")
+    ours = [line.split() for line in blocks.splitlines() if re.search(r"(^|/| )refnet (db|keys)", line)]
+
+    (user, file) = (
+        next(line.partition("=")[2] for line in units()["refnet-api.service"] if line.startswith(name))
+        for name in ("User=", "EnvironmentFile=")
+    )
+    run = ["systemd-run", "--pipe", "--wait", "--uid", user, "--property", f"EnvironmentFile={file}"]
+    assert [words[len(run) + 1 : len(run) + 3] for words in ours] == [["db", "upgrade"], ["keys", "create"]]
+    assert {tuple(words[: len(run) + 1]) for words in ours} == {(*run, f"{INSTALLED}refnet")}
 
 
 @pytest.fixture

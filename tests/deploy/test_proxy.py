@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from refnet.entrypoints.web.gate import HEADERS, MOST_BODY
+from refnet.entrypoints.web.problems import _TITLES
 from tests.deploy.deployment import ROOT
 from tests.servers import free_port, listens, missing, ticks
 
@@ -25,7 +28,9 @@ BEHIND = {"api": "api:8000", "flower": "flower:5555", "grafana": "grafana:3000"}
 
 
 class Backend(ThreadingHTTPServer):
-    """Answers everything with its name, and keeps what it was asked. `/slow` sends a line, and the rest when it may."""
+    """Answers everything with its name, and keeps what it was asked. `/slow` sends a line, and the rest when it may;
+    `/silent` sends nothing until then.
+    """
 
     daemon_threads = True
 
@@ -44,7 +49,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: Backend
 
     def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        if self.path.endswith("/silent"):
+            self.server.go_on.wait(60)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(f"{self.server.name}\n".encode())
@@ -106,6 +114,8 @@ def proxy(program: str, tmp_path: Path) -> Iterator[Proxy]:
     for name, place in BEHIND.items():
         assert place in text
         text = text.replace(place, found.behind[name].place)
+    # Nobody waits as long as nginx would.
+    text = text.replace("set $grafana", "proxy_read_timeout 1s; set $grafana")
     text = text.replace("listen 8080", f"listen 127.0.0.1:{found.port}").replace("/tmp/", f"{tmp_path}/")  # noqa: S108
     (tmp_path / "nginx.conf").write_text(text)
     main = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
@@ -189,8 +199,50 @@ def test_s01_progress_comes_through_as_it_happens(proxy: Proxy) -> None:
 
 
 def test_s18_a_large_body_is_refused_before_anybody_reads_it(proxy: Proxy) -> None:
-    assert proxy.status("/api/v1/crawls", b"x" * 2_000_000) == 413
+    for size in (MOST_BODY + 1, 2_000_000):
+        assert proxy.status("/api/v1/crawls", b"x" * size) == 413
     assert proxy.behind["api"].asked == []
+
+
+def test_s18_what_the_api_takes_is_let_through(proxy: Proxy) -> None:
+    assert proxy.status("/api/v1/crawls", b"x" * MOST_BODY) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [("/api/v1/crawls", MOST_BODY + 1, 413), ("/flower/page.html", 0, 502), ("/grafana/silent", 0, 504)],
+)
+def test_s18_what_the_proxy_refuses_itself_is_a_problem_as_confined_as_those_of_the_api(
+    proxy: Proxy, path: str, size: int, status: int
+) -> None:
+    proxy.behind["flower"].shutdown()
+    proxy.behind["flower"].server_close()
+
+    with proxy.asked(path, b"x" * size if size else None) as answer:
+        problem = json.loads(answer.read())
+
+    assert (answer.status, problem["status"], problem["type"]) == (status, status, "about:blank")
+    assert problem["title"]
+    assert answer.getheader("Content-Type") == "application/problem+json"
+    assert {name: answer.getheader(name) for name in HEADERS} == HEADERS
+    assert (answer.getheader("Retry-After") is None) is (status == 413)
+    if status == 413:
+        assert (problem["title"], f"at most {MOST_BODY:,} bytes" in problem["detail"]) == (_TITLES[413], True)
+
+
+def test_s08_a_redirect_names_no_port_that_nobody_can_reach(proxy: Proxy) -> None:
+    for path in ("/flower", "/grafana"):
+        with proxy.asked(path) as answer:
+            assert (answer.status, answer.getheader("Location")) == (301, f"{path}/")
+
+
+@pytest.mark.parametrize(("path", "passed"), [("/api/v1/papers", False), ("/flower/", True), ("/grafana/", True)])
+def test_s18_only_who_speaks_another_protocol_is_asked_to(proxy: Proxy, path: str, passed: bool) -> None:
+    proxy.text(path, {"Connection": "Upgrade", "Upgrade": "websocket"})
+
+    (found,) = [told for backend in proxy.behind.values() for _, told in backend.asked]
+    assert found.get("upgrade") == ("websocket" if passed else None)
+    assert found.get("connection") == ("upgrade" if passed else None)
 
 
 def test_s08_what_does_not_run_keeps_nobody_else_down(proxy: Proxy) -> None:

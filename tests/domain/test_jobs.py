@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refnet.domain.crawl import Ask, Limits
-from refnet.domain.jobs import MOST_UNKNOWN, Job, Wave, choose, choose_some
+from refnet.domain.jobs import MOST_NAMED, MOST_UNKNOWN, Job, Wave, choose, choose_some
 from refnet.domain.papers import ListName
 
 LIMITS = Limits()
@@ -272,3 +272,16 @@ def test_of_a_stage_that_asks_nobody_every_job_comes_once_and_no_share_is_passed
         assert all(len(wave.jobs) <= one.share for one in wave.jobs if one.share is not None)
         for one in wave.jobs:
             del rest[one.paper_id]
+
+
+# What lines of the log call it
+
+
+def test_a_job_that_is_worked_on_alone_is_named_with_its_paper() -> None:
+    assert Wave((job(17),), LEAF, claim="c").named == {"claim": "c", "job": "17", "paper": "paper 0017"}
+
+
+def test_of_many_jobs_the_first_are_named_and_how_many_there_are() -> None:
+    assert Wave(tuple(jobs(2)), LEAF, claim="c").named == {"claim": "c", "job": "0,1", "jobs": "2"}
+    named = Wave(tuple(jobs(500)), LEAF, claim="c").named
+    assert (named["job"].count(",") + 1, named["jobs"]) == (MOST_NAMED, "500")

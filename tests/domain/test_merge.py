@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from refnet.domain.baselines import digests_of, foreign_edits, pending, undo_rename, was_written
 from refnet.domain.merge import merge
 from refnet.domain.note_text import Rendered, render, to_text
-from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList, Summary
+from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList
 from refnet.domain.papers import Author, ListState, Paper
+from refnet.domain.summaries import FULL_TEXT, Finding, Provenance, Summary
 
 
 def note(**changes: object) -> NoteContent:
@@ -400,3 +401,52 @@ def test_any_file_at_all_is_taken_without_loss(text: str, rendered: Rendered) ->
     assert again.text == merged.text
     kept = Counter(line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n") if line.strip())
     assert not kept - Counter(line.rstrip("\r") for line in merged.text.removeprefix("\ufeff").split("\n"))
+
+
+# ---------------------------------------------------------------- a summary and its findings
+
+
+def _summarised(model: str | None, found: str) -> Rendered:
+    origin = Provenance("https://x.org/a.pdf", "ab" * 32, 4, 4, model=model, prompt="1" if model else None)
+    made = Summary(f"It counts {found}.", FULL_TEXT, (Finding("", f"We count {found} in all.", 2),), provenance=origin)
+    return render(NoteContent(Paper("p1", "Counting"), "Counting", summary=made))
+
+
+def test_findings_say_who_made_them_below_a_summary_that_the_reader_keeps() -> None:
+    first, second = _summarised("gpt", "stars"), _summarised(None, "moons")
+    edited = to_text(first).replace("It counts stars.", "It counts stars, I think.")
+
+    merged = merge(edited, second, Baseline(digests_of(first)))
+
+    assert "stars, I think.\n" in merged.text
+    assert "By the language model gpt" in merged.text
+    findings = merged.text.partition("## Key findings\n\n")[2]
+    assert findings.startswith(
+        "*Sentences of the paper, chosen offline. 4 of 4 pages read.*\n\n- “We count moons in all.”"
+    )
+    again = merge(merged.text, second, Baseline(merged.digests))
+    assert (again.text, again.digests) == (merged.text, merged.digests)
+    back = merge(merged.text.replace("stars, I think", "stars"), second, Baseline(merged.digests))
+    assert back.text == to_text(second)
+
+
+def test_a_summary_says_that_the_findings_below_are_the_reader_s() -> None:
+    first, second = _summarised("gpt", "stars"), _summarised(None, "moons")
+    edited = to_text(first).replace("We count stars", "They count stars")
+
+    merged = merge(edited, second, Baseline(digests_of(first)))
+
+    assert "They count stars in all." in merged.text
+    assert "> *The key findings below are those of an earlier summary, as you changed them.*\n" in merged.text
+    again = merge(merged.text, second, Baseline(merged.digests))
+    assert (again.text, again.digests) == (merged.text, merged.digests)
+
+
+def test_nothing_more_is_said_where_the_reader_took_the_findings_out_or_nothing_is_new() -> None:
+    first, second = _summarised("gpt", "stars"), _summarised(None, "moons")
+    text = to_text(first)
+    without = text.partition("## Key findings")[0] + "## Links" + text.partition("## Links")[2]
+
+    assert "key findings below" not in merge(without, second, Baseline(digests_of(first))).text
+    edited = text.replace("It counts stars.", "It counts stars, I think.")
+    assert merge(edited, first, Baseline(digests_of(first))).text == edited

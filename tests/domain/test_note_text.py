@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 from refnet.domain.frontmatter import split
 from refnet.domain.index_text import Census, index_text
 from refnet.domain.note_text import render, to_text
-from refnet.domain.notes import Neighbour, NoteContent, NoteList, Summary
+from refnet.domain.notes import Neighbour, NoteContent, NoteList
 from refnet.domain.papers import Author, ListState, Paper
+from refnet.domain.summaries import Summary
 from tests.domain.test_inert import FORBIDDEN_ANYWHERE, hostile
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -290,6 +291,12 @@ Papers and citations come from [Semantic Scholar](https://www.semanticscholar.or
         """This note is written anew whenever the vault changes; keep your own notes elsewhere.
 """
     )
+
+
+def test_sentences_of_a_japanese_index_stand_without_a_space_between_them() -> None:
+    text = index_text(Census("ja", deleted=2))
+    assert "引用 0 件。削除されたままのノート 2 件。" in text
+    assert "による。このノートは" in text
 
 
 def test_a_name_that_breaks_links_breaks_no_table() -> None:

@@ -57,6 +57,13 @@ def test_s24_beat_is_missed_for_a_day() -> None:
     assert of_beat(None) is None
 
 
+def test_s24_a_beat_that_is_wanted_is_missed_for_ever_and_from_the_beginning() -> None:
+    assert "Beat has never sent a health check" in str(of_beat(None, wanted=True))
+    assert of_beat(BEAT_GONE_AFTER, wanted=True) is None
+    for seconds in (BEAT_GONE_AFTER + 1, BEAT_FORGOTTEN_AFTER, BEAT_FORGOTTEN_AFTER + 1):
+        assert "Beat has sent no health check for" in str(of_beat(seconds, wanted=True))
+
+
 def test_s24_the_main_process_of_a_worker_is_told_from_those_of_its_tasks() -> None:
     assert growth(GROWN, GROWN) is None
     assert "its main process takes 400 MB" in str(growth(GROWN + 1, 0))

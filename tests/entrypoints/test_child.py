@@ -16,6 +16,7 @@ from refnet.entrypoints.celery import orphans
 from refnet.entrypoints.celery.child import Ends, how_it_ended
 from tests.cluster.faults import lives
 from tests.cluster.lab import until
+from tests.servers import missing
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,14 @@ threading.Event().wait()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no watch")
 @pytest.mark.parametrize(
     ("fault", "killed_too"),
     [("", False), ("", True), (NO_WATCH, False)],
     ids=["alone", "with its main process", "and the watch is gone"],
 )
 def test_a_process_whose_main_process_is_gone_ends_with_all_that_it_started(fault: str, killed_too: bool) -> None:
+    if sys.platform != "linux":
+        missing("elsewhere there is no watch")
     words = [sys.executable, "-c", ORPHAN + fault + AT_WORK]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as main:
         assert main.stdout is not None

@@ -30,9 +30,10 @@ COMMANDS = sorted(commands(typer.main.get_command(app)))
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {" ".join(words) for words in COMMANDS} == {
-        *("map", "demo", "status", "export", "doctor", "worker", "serve"),
+        *("map", "demo", "summarize", "status", "export", "doctor", "worker", "serve"),
         *("dead", "dead list", "dead show", "dead retry", "dead purge"),
         *("vault", "vault write", "vault check", "db", "db upgrade"),
+        *("cache", "cache empty"),
         *("keys", "keys signing", "keys create", "keys list", "keys revoke"),
     }
 

@@ -207,6 +207,35 @@ def test_a_short_secret_hides_no_words_but_itself_in_a_url() -> None:
     assert redact("other://:abc@host") == "other://***@host"
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "postgresql://refnet:refnet@127.0.0.1/refnet",
+        "postgresql://postgres:postgres@localhost/x",
+        "redis://:%52efnet@::1",
+    ],
+)
+def test_a_password_that_is_everybodys_hides_no_words_but_itself_in_a_url(secret: str) -> None:
+    redact = redactor([secret])
+
+    line = "refnet.celery told the user postgres of Refnet"
+    assert redact(line) == line
+    assert redact(f"{secret}: refused") == f"{HIDDEN}: refused"
+    assert redact("other://x:refnet@host") == "other://***@host"
+
+
+@pytest.mark.parametrize(
+    ("secret", "word"),
+    [
+        ("redis://:refnet-1@localhost", "refnet-1"),
+        ("you:refnet-w0rd", "refnet-w0rd"),
+        ("postgres-key-1,postgres-key-2", "postgres-key-2"),
+    ],
+)
+def test_one_that_only_begins_as_such_a_word_is_hidden(secret: str, word: str) -> None:
+    assert redactor([secret])(f"it is {word} now") == f"it is {HIDDEN} now"
+
+
 # ---------------------------------------------------------------- files
 
 

@@ -6,21 +6,26 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from sqlalchemy import event
 
 from refnet.adapters.database.counts import RequestCounts, TaskCounts
 from refnet.adapters.database.engine import writing
+from refnet.adapters.database.figures import Figures
 from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.schema import pace
+from refnet.adapters.database.spending import Spending
 from refnet.bootstrap import Application, build
 from refnet.domain.counts import COUNTED, STATUSES, Tally, TaskState, status_of
 from refnet.domain.errors import StoreUnavailable
+from refnet.domain.spending import Reservation, Use
 from refnet.entrypoints import exposition
-from refnet.entrypoints.web.metrics import Asked, Watched
+from refnet.entrypoints.web.metrics import PATIENCE, Asked, Watched
 from refnet.settings import load_settings
 
 #: The most series that one endpoint may have.
@@ -59,6 +64,10 @@ def fill(application: Application) -> None:
     requests = RequestCounts(application.engine, "semantic_scholar")
     for status in range(100, 1_000):
         requests.answered(status_of(status), 0.1)
+    purse = Spending(application.engine, 1.0)
+    held = purse.reserve(0.5)
+    assert isinstance(held, Reservation)
+    purse.settle(held, Use("a-model", 1_000, 100, 0.25))
     with writing(application.engine) as connection:
         for host in ["api.semanticscholar.org", *(f"mirror-{number}" for number in range(600))]:
             connection.execute(
@@ -103,6 +112,7 @@ def test_one_process_without_a_broker_has_no_broker_to_tell_of(application: Appl
 
     assert found["refnet_database_up"] == {(): 1}
     assert "refnet_broker_up" not in found
+    assert not {"refnet_workers", "refnet_worker_slots"} & found.keys(), "there are none, and nobody misses them"
     assert found["refnet_jobs"][("stage", "crawl"), ("state", "queued")] == 0
 
 
@@ -124,13 +134,34 @@ def test_who_asks_what_hangs_waits_a_bounded_time_and_all_wait_for_the_same() ->
         free.wait(60)
         return "it"
 
-    one = Asked(hang, patience=0.05)
+    one = Asked(hang)
     began = time.monotonic()
-    assert [one.answer() for _ in range(3)] == [None, None, None]
+    assert [one.start().answer(time.monotonic() + 0.05) for _ in range(3)] == [None, None, None]
     assert time.monotonic() - began < 5
     assert len(asked) == 1
     free.set()
-    assert Asked(lambda: "it").answer() == "it"
+    assert Asked(lambda: "it").start().answer(time.monotonic() + 60) == "it"
+
+
+def test_the_broker_is_asked_while_the_database_is(application: Application) -> None:
+    settings = application.settings.model_copy(update={"broker_url": SecretStr("redis://localhost")})
+    watched, asked, meanwhile = Watched(replace(application, settings=settings)), threading.Event(), []
+
+    def answer() -> tuple[dict[str, int], bool]:
+        asked.set()
+        return {"crawler": 3}, True
+
+    def hang() -> Figures:
+        meanwhile.append(asked.wait(PATIENCE / 2))
+        raise StoreUnavailable("away")
+
+    watched._broker, watched._figures = Asked(answer), Asked(hang)
+    found = watched.text().decode()
+
+    assert meanwhile == [True]
+    assert "refnet_database_up 0.0" in found
+    assert "refnet_broker_up 1.0" in found
+    assert 'refnet_queue_messages{queue="crawler"} 3.0' in found
 
 
 def test_what_hung_once_is_asked_anew_after_it_came_to_its_end() -> None:
@@ -142,7 +173,7 @@ def test_what_hung_once_is_asked_anew_after_it_came_to_its_end() -> None:
         return "it"
 
     one = Asked(ask)
-    assert [one.answer(), one.answer()] == [None, "it"]
+    assert [one.start().answer(time.monotonic() + 60) for _ in range(2)] == [None, "it"]
 
 
 def test_every_metric_is_in_the_reference_with_its_labels_and_no_other(application: Application, root: Path) -> None:
@@ -150,6 +181,7 @@ def test_every_metric_is_in_the_reference_with_its_labels_and_no_other(applicati
     found = series(application)
     answer = [*text_string_to_metric_families(Watched(application).text().decode())]
     answer += [*exposition.queue_families({"crawler": 0}), exposition.up("broker", "broker", value=True)]
+    answer += exposition.worker_families([])
     counters = {f"{family.name}_total" for family in answer if family.type == "counter"}
     names = counters | {family.name for family in answer if family.type != "counter"}
     assert found.keys() <= names | {f"celery_task_duration_seconds_{end}" for end in ("bucket", "sum", "count")}

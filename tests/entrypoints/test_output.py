@@ -12,6 +12,7 @@ import pytest
 
 from refnet.entrypoints.cli.main import _with_default_age
 from refnet.entrypoints.cli.output import BarProgress, LineProgress, note, print_json, say, words
+from tests.servers import missing
 
 
 class Terminal(io.StringIO):
@@ -180,7 +181,7 @@ def test_the_age_of_a_refresh_may_be_left_out(typed: list[str], meant: list[str]
 def test_a_terminal_that_is_gone_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     full = Path("/dev/full")
     if not full.exists():
-        pytest.skip("there is no /dev/full here")
+        missing("this system has no /dev/full")
     with full.open("w", buffering=1) as stream:
         monkeypatch.setattr("sys.stderr", stream)
         note("nobody reads this")

@@ -11,6 +11,7 @@ from refnet.domain.crawls import Incomplete
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.papers import ListName
 from refnet.domain.seeds import Unresolved
+from refnet.domain.spending import Spent
 from refnet.entrypoints.cli.map_command import as_document
 from refnet.entrypoints.cli.report import print_estimate, print_report
 from refnet.pipeline.generate import VaultReport
@@ -22,6 +23,8 @@ QUIET = MapReport(
     papers=1,
     citations=0,
     summaries=1,
+    full_texts=1,
+    not_read={},
     notes=1,
     missing=[],
     dead=[],
@@ -92,9 +95,10 @@ def test_many_troubles_of_one_kind_are_counted(capsys: pytest.CaptureFixture[str
     assert "  and 1,492 more; --json lists all" in lines
     assert "Incomplete lists (70):" in lines
     assert "  references of 70 papers: hidden by the publisher, among them p0" in lines
-    document = as_document(report, Path("/vault"))
+    document = as_document(report, Path("/vault"), Spent(3, 0.0096))
     assert len(document["unresolved"]) == 1_500
     assert len(document["incomplete"]) == 70
+    assert document["cost"] == 0.0096
 
 
 def test_a_long_seed_is_not_repeated_beside_its_title(capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,8 +128,11 @@ NONE = [
     ("DATABASE_URL", "postgresql://refnet:ChangeMe@127.0.0.1/refnet"),
     ("DATABASE_URL", "postgresql://you:password@localhost/refnet"),
     ("DATABASE_URL", "postgresql://postgres:postgres@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:refnet@db.example.org/refnet"),
     ("DATABASE_URL", "postgresql://refnet:${POSTGRES_PASSWORD}@db.example.org/refnet"),
     ("DATABASE_URL", "postgresql://refnet:@db.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:@127.0.0.1.example.org/refnet"),
+    ("DATABASE_URL", "postgresql://postgres:postgres@127.0.0.1.example.org/refnet"),
     ("CELERY_BROKER_URL", "redis://:@redis.example.org:6379/0"),
     ("CELERY_BROKER_URL", "redis://:change%2Dme@redis.example.org:6379/0"),
     ("CELERY_BROKER_URL", "amqp://guest:guest@rabbitmq.example.org:5672//"),
@@ -147,6 +150,7 @@ CHOSEN = [
     ("DATABASE_URL", "postgresql://refnet:a-word-of-its-own@db.example.org/refnet"),
     ("DATABASE_URL", "postgresql:///refnet"),  # who asks is known otherwise
     ("DATABASE_URL", "postgresql://postgres:postgres@127.0.0.1/refnet"),
+    ("DATABASE_URL", "postgresql://refnet:refnet@localhost/refnet"),
     ("DATABASE_URL", "postgresql://refnet:@localhost/refnet"),
     ("CELERY_BROKER_URL", "redis://:@127.0.0.2:6379/0"),
     ("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0"),
@@ -191,6 +195,30 @@ def test_nothing_starts_with_such_a_secret(
     assert "REFNET_SIGNING_KEYS holds a password or key that is empty" in out + err
 
 
+@pytest.mark.parametrize("value", ["short", "a-long-key-of-somebodys-own,short", ",", "x" * 15])
+@pytest.mark.parametrize(("command", "code"), [(["status"], 2), (["worker", "crawler"], 2), (["doctor"], 1)])
+def test_a_signing_key_that_is_too_short_is_refused_in_one_line_with_the_cure_and_not_repeated(
+    value: str, command: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFNET_SIGNING_KEYS", value)
+
+    assert run(command) == code
+    out, err = capsys.readouterr()
+    said = "REFNET_SIGNING_KEYS holds a key of less than 16 characters. Make one with: refnet keys signing\n"
+    assert out + err == ("BAD  settings: " if command == ["doctor"] else "refnet: ") + said
+
+
+def test_the_cure_for_a_signing_key_that_is_too_short_works_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFNET_SIGNING_KEYS", "short")
+    assert run(["keys", "signing"]) == 0
+
+    monkeypatch.setenv("REFNET_SIGNING_KEYS", capsys.readouterr().out.splitlines()[-1])
+
+    assert load_settings().signing_keys is not None
+
+
 @pytest.mark.parametrize(("name", "value"), CHOSEN)
 def test_a_secret_that_somebody_chose_is_not(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
@@ -205,8 +233,12 @@ def test_a_secrets_file_that_is_empty_is_named_unless_the_secret_may_be_left_out
     (tmp_path / "secret").write_text(" \n", encoding="utf-8")
     monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
 
-    if name == "SEMANTIC_SCHOLAR_API_KEY":  # deploy/secrets.sh makes an empty one
-        assert load_settings().key is None
+    if name in (
+        "SEMANTIC_SCHOLAR_API_KEY",
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+    ):  # deploy/secrets.sh makes empty ones
+        assert load_settings().named_secrets() == []
         return
     with pytest.raises(ConfigurationError, match=f"{name}_FILE names a file that is empty"):
         load_settings()

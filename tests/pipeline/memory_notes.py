@@ -6,8 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList, Summary
+from refnet.domain.notes import Baseline, Neighbour, NoteContent, NoteList
 from refnet.domain.papers import ListState, Paper
+from refnet.domain.summaries import Summary
 
 
 @dataclass
@@ -41,7 +42,7 @@ class MemoryNotes:
 
     # The port
 
-    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None:
+    def add_to_vault(self, vault: str, crawl_id: int) -> None:
         pass
 
     def vault_papers(self, vault: str) -> list[str]:
@@ -64,6 +65,8 @@ class MemoryNotes:
     def give_names(self, names: Mapping[str, str]) -> None:
         self.names |= names
         assert len(set(self.names.values())) == len(self.names), "names are unique"
+
+    rename_notes = give_names
 
     def taken_names(self) -> Iterable[str]:
         return list(self.names.values())

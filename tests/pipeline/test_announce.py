@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -12,19 +13,25 @@ from sqlalchemy import Engine
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.domain.crawl import Ask
 from refnet.domain.crawls import CrawlSeed, CrawlStage, crawl_key
-from refnet.domain.errors import BrokerUnavailable
-from refnet.domain.jobs import DueJob, Stage
+from refnet.domain.errors import BrokerUnavailable, StoreUnavailable
+from refnet.domain.identifiers import parse_seed
+from refnet.domain.jobs import DueJob, Stage, Wave
 from refnet.domain.papers import Direction, Stub
 from refnet.domain.permissions import Scope
+from refnet.domain.requests import Wish
+from refnet.pipeline import cluster
 from refnet.pipeline.announce import (
     FEW,
     LOST_AFTER,
     LOST_BEHIND_OTHERS,
     MOST_WAITING,
+    OUTSIDE,
     VAULT_LOST_AFTER,
     VAULT_PRIORITY,
     announce,
 )
+from refnet.pipeline.cluster import ClusterWorker
+from refnet.pipeline.offline import OfflineRunner
 from tests.contract.making import LEAF, LIMITS, answer, enqueue
 from tests.pipeline.conftest import Clock
 
@@ -95,6 +102,110 @@ def to_the_notes(store: ClusterStore, *seeds: str, claim: Scope | None = None) -
     store.go_on(LIMITS)
     assert {store.stage(one) for one in crawls} == {CrawlStage.NAME}
     return crawls
+
+
+# How hints follow each other
+
+
+def test_one_hint_is_enough_until_all_is_done_however_quick_the_work_is(store: ClusterStore, queues: Queues) -> None:
+    """Nobody sweeps here: were a hint to end without another while work is left, it would wait for one who does."""
+    due(store, 101, Stage.SUMMARIZE)
+    worker = summarizing(store, queues, lambda wave: store.record_summaries(wave, {}))
+    [hint] = store.take_untold(Stage.SUMMARIZE, 1, LOST_AFTER)
+    queues.send(Stage.SUMMARIZE, [hint])
+    fates = []
+    while queues.sent[Stage.SUMMARIZE]:
+        fates += worker.work(Stage.SUMMARIZE, queues.sent[Stage.SUMMARIZE].pop(0).paper_id)
+    assert not store.has_due(Stage.SUMMARIZE)
+    assert sum(len(fate.wave.jobs) for fate in fates) == 101
+
+
+@pytest.mark.parametrize("end", [StoreUnavailable("The database is away."), SystemExit()])
+def test_what_was_done_is_told_of_however_the_next_step_ends(
+    store: ClusterStore, queues: Queues, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    monkeypatch.setattr(cluster, "TELL_EVERY", 600.0)  # a busy machine is no reason to tell meanwhile
+    due(store, 9, Stage.SUMMARIZE)
+    waves: list[Wave] = []
+
+    def work(wave: Wave) -> None:
+        waves.append(wave)
+        if len(waves) == 3:
+            raise end
+        store.record_summaries(wave, {})
+
+    worker = summarizing(store, queues, work)
+    worker.work(Stage.SUMMARIZE)  # which tells, so that the next call goes on by itself
+    queues.sent[Stage.SUMMARIZE].clear()
+    with pytest.raises(type(end)):
+        worker.work(Stage.SUMMARIZE)
+    assert len(waves) == 3
+    assert queues.sent[Stage.SUMMARIZE] != []
+
+
+def test_a_task_by_hand_that_ends_soon_after_it_told_tells_of_what_is_left(
+    store: ClusterStore, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first step may have made due what the next ones leave, and nobody else may be at work."""
+    monkeypatch.setattr(cluster, "TELL_EVERY", 600.0)
+    due(store, 9, Stage.SUMMARIZE)
+    worker = summarizing(store, queues, lambda wave: store.record_summaries(wave, {}))
+    worker.work(Stage.SUMMARIZE)
+    queues.sent[Stage.SUMMARIZE].clear()
+    worker._do(Stage.SUMMARIZE, "p00008")
+    assert queues.sent[Stage.SUMMARIZE] != []
+
+
+def summarizing(store: ClusterStore, queues: Queues, work: Callable[[Wave], None]) -> ClusterWorker:
+    """A process of a summarizer worker that takes two papers at a time."""
+    unused: Any = None
+    return ClusterWorker(
+        store=store,
+        crawler=unused,
+        summarizer=OfflineRunner(store, Stage.SUMMARIZE, lambda wave, _lease: work(wave), owner="me", most=2),
+        generator=unused,
+        vault=unused,
+        requests=unused,
+        announcer=queues,
+        limits=LIMITS,
+        max_depth=1,
+    )
+
+
+# Whose turn it is
+
+
+def test_somebody_whose_messages_are_refused_does_not_keep_workers_from_telling(
+    store: ClusterStore, clock: Clock
+) -> None:
+    """Both look once a second, the outsider first."""
+    to_the_notes(store, "s")
+    due(store, 1)
+    told: set[str] = set()
+    for _ in range(60):
+        announce(store, Queues(), patience=OUTSIDE)  # refused
+        workers = Queues()
+        announce(store, workers)
+        told.update(workers.papers(), workers.papers(Stage.GENERATE))
+        clock.now += 1
+    assert told == {"p00000", "s"}
+
+
+def test_what_nobody_may_do_for_whom_it_is_done_is_told_of_once(store: ClusterStore, clock: Clock) -> None:
+    """A vault to be seen to, a crawl that was asked for, and a job: each refused by the worker that it came to."""
+    to_the_notes(store, "s", claim=Scope.READ)
+    store.add_request(Wish((parse_seed("arXiv:2005.11401"),)), Scope.READ)
+    due(store, 1)
+    told: list[tuple[str, str | None]] = []
+    for _ in range(60):
+        queues = Queues()
+        announce(store, queues)
+        for stage, sent in queues.sent.items():
+            for hint in sent:
+                told.append((hint.paper_id, hint.claim))
+                store.refuse(stage, hint.paper_id, "no", hint.claim or "")
+        clock.now += 1
+    assert sorted(told) == [("arXiv:2005.11401", "read"), ("p00000", None), ("s", "read")]
 
 
 # How many

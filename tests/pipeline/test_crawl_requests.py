@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.adapters.database.pace import DatabasePace
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlState
 from refnet.domain.errors import (
     Cancelled,
+    ConfigurationError,
     CredentialsRejected,
     HeldElsewhere,
     OutageTooLong,
     RateLimited,
     SourceUnavailable,
+    StorageFull,
+    StoreUnavailable,
+    TransientError,
 )
 from refnet.domain.identifiers import parse_seed
-from refnet.domain.jobs import Stage
+from refnet.domain.jobs import MOST_LOSSES, Stage
 from refnet.domain.papers import Answer, ListName, Page
-from refnet.domain.requests import RequestState, Wish
+from refnet.domain.requests import CrawlRequest, RequestState, Wish
 from refnet.domain.seeds import Seed
 from refnet.pipeline.announce import REQUEST_PRIORITY, announce
 from refnet.pipeline.crawl_requests import BY_TITLE, RequestStarter, ToldProgress, _portion
-from refnet.pipeline.patience import REFUSED, ForATask
+from refnet.pipeline.patience import FULL, REFUSED, ForATask
 from refnet.pipeline.progress import Silent
+from refnet.pipeline.seeds import MOST_FAULTS
 from refnet.ports import TitleMatch
+from tests.cluster.lab import until
 from tests.contract.making import answer
 from tests.pipeline.conftest import Clock
 from tests.pipeline.test_announce import Queues
 
 
 class Source:
-    """A source that knows every id as a paper of that id, and every title; `trouble` is raised once each."""
+    """A source that knows every id as a paper of that id, and every title; `trouble` is raised once each, what stands in
+    `spoilt` whenever that is asked for.
+    """
 
     name = "semantic_scholar"
     limits = Limits()
@@ -42,6 +53,7 @@ class Source:
 
     def __init__(self) -> None:
         self.trouble: list[Exception] = []
+        self.spoilt: dict[str, BaseException] = {}
         self.asked: list[str] = []
 
     def fetch(self, ids: Sequence[str], ask: Ask) -> list[Answer | None]:
@@ -59,6 +71,8 @@ class Source:
         self.asked.append(what)
         if self.trouble:
             raise self.trouble.pop(0)
+        if what in self.spoilt:
+            raise self.spoilt[what]
 
 
 class Pace:
@@ -253,6 +267,232 @@ def test_what_ends_the_task_gives_the_request_back(
     assert store.requests_due()
 
 
+def test_a_title_that_is_never_answered_well_holds_up_neither_its_crawl_nor_the_others(
+    store: ClusterStore, starter: RequestStarter, source: Source
+) -> None:
+    alone, among = store.add_request(Wish(titles(1))), store.add_request(Wish(titles(3)))
+    source.spoilt = {"Title 0": SourceUnavailable("500.", own_fault_possible=True)}
+
+    assert [starter.see_to_requests() for _ in range(3)] == [True, True, False]
+
+    assert (state(store, alone), state(store, among)) == (RequestState.FAILED, RequestState.STARTED)
+    view = store.crawl_view(among)
+    assert view is not None
+    assert [(one.input, one.why.startswith("500. It failed")) for one in view.unresolved] == [("Title 0", True)]
+    assert [seed.paper_id for seed in store.seeds(among)] == ["of Title 1", "of Title 2"]
+    assert source.asked.count("Title 0") == 2 * MOST_FAULTS
+
+
+def test_where_the_source_answers_nothing_well_the_task_ends_and_no_seed_is_given_up(
+    store: ClusterStore, starter: RequestStarter, source: Source
+) -> None:
+    identity = store.add_request(Wish(titles(1)))
+    source.trouble = [SourceUnavailable("500.", own_fault_possible=True) for _ in range(2 * MOST_LOSSES)]
+
+    for _ in range(MOST_LOSSES):
+        with pytest.raises(HeldElsewhere):
+            starter.see_to_requests()
+
+    assert not source.trouble, "each task looked once whether it is the request's fault"
+    assert starter.see_to_requests()
+    assert state(store, identity) is RequestState.STARTED
+
+
+def test_a_bug_fails_the_request_with_its_words_and_the_others_go_on(
+    store: ClusterStore, starter: RequestStarter, source: Source
+) -> None:
+    first, second = store.add_request(Wish(titles(1))), store.add_request(Wish([parse_seed("arXiv:1706.03762")]))
+    source.spoilt = {"Title 0": KeyError("nobody foresaw it")}
+
+    with pytest.raises(KeyError):
+        starter.see_to_requests()
+    assert starter.see_to_requests()
+    assert not starter.see_to_requests()
+
+    assert (state(store, first), state(store, second)) == (RequestState.FAILED, RequestState.STARTED)
+    view = store.crawl_view(first)
+    assert view is not None
+    assert view.reason == "A fault in refnet itself (KeyError: 'nobody foresaw it')."
+
+
+def test_what_no_waiting_cures_fails_the_request(store: ClusterStore, starter: RequestStarter, source: Source) -> None:
+    identity = store.add_request(Wish(titles(1)))
+    source.trouble = [ConfigurationError("There is no such setting.")]
+
+    assert starter.see_to_requests()
+
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert (view.state, view.reason) == (CrawlState.FAILED, "There is no such setting.")
+
+
+class SoftLimit(Exception):
+    """As Celery raises it."""
+
+
+class Away(ClusterStore):
+    """A database that is away, for what is written about a request that was taken, until it is there again."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.there = threading.Event()
+        self.there.set()
+
+    def _check(self) -> None:
+        if not self.there.is_set():
+            raise StoreUnavailable("The database is away.")
+
+    def remember(self, *args: Any) -> None:
+        self._check()
+        super().remember(*args)
+
+    def give_back_request(self, *args: Any, **options: Any) -> None:
+        self._check()
+        super().give_back_request(*args, **options)
+
+    def fail_request(self, *args: Any) -> None:
+        self._check()
+        super().fail_request(*args)
+
+
+def test_a_seed_at_which_tasks_come_to_their_time_limit_is_given_up_and_the_others_are_resolved(
+    store: ClusterStore, source: Source, pace: Pace
+) -> None:
+    starter = RequestStarter(store, source, ForATask(pace), Silent(), passing=(SoftLimit,))
+    identity = store.add_request(Wish(titles(BY_TITLE)))
+    source.spoilt = {"Title 1": SoftLimit()}
+
+    limits = 0
+    while store.requests_due():
+        try:
+            starter.see_to_requests()
+        except SoftLimit:
+            limits += 1
+
+    assert limits == MOST_LOSSES + 1, "the first in company: with the other seeds something was done since"
+    assert [seed.paper_id for seed in store.seeds(identity)] == ["of Title 0", "of Title 2", "of Title 3", "of Title 4"]
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert [(one.input, one.why) for one in view.unresolved] == [
+        ("Title 1", "the worker that looked it up was lost, or came to its time limit, 3 times")
+    ]
+
+
+def test_a_request_at_whose_beginning_workers_are_lost_fails(
+    store: ClusterStore, source: Source, pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_: object) -> int:
+        raise SoftLimit
+
+    starter = RequestStarter(store, source, ForATask(pace), Silent(), passing=(SoftLimit,))
+    identity = store.add_request(Wish(titles(1)))
+    monkeypatch.setattr(store, "start_request", too_long)
+
+    for _ in range(MOST_LOSSES):
+        with pytest.raises(SoftLimit):
+            starter.see_to_requests()
+    assert starter.see_to_requests()
+
+    view = store.crawl_view(identity)
+    assert view is not None
+    assert (view.state, view.reason) == (
+        CrawlState.FAILED,
+        "The worker that began it was lost, or came to its time limit, 3 times.",
+    )
+
+
+@pytest.mark.parametrize("charged", [0, 1], ids=["away", "time limit"])
+def test_while_the_database_is_away_a_request_is_neither_lost_nor_held_until_its_lease_runs_out(
+    engine: Engine, clock: Clock, source: Source, pace: Pace, monkeypatch: pytest.MonkeyPatch, charged: int
+) -> None:
+    monkeypatch.setattr("refnet.pipeline.lease.SOON", 0.01)
+    store = Away(engine, clock=clock)
+    identity = store.add_request(Wish(titles(1)))
+    starter = RequestStarter(store, source, ForATask(pace), Silent(), passing=(SoftLimit,))
+    source.trouble = [SoftLimit()] * charged
+    store.there.clear()
+
+    with pytest.raises(SoftLimit if charged else StoreUnavailable):
+        starter.see_to_requests()
+    store.there.set()
+
+    until(store.requests_due)
+    request = store.request(identity)
+    assert request is not None
+    assert request.losses == charged
+    assert starter.see_to_requests()
+    assert state(store, identity) is RequestState.STARTED
+
+
+def test_what_fails_while_the_database_is_away_has_failed_once_it_is_back(
+    engine: Engine, clock: Clock, source: Source, pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("refnet.pipeline.lease.SOON", 0.01)
+    store = Away(engine, clock=clock)
+    identity = store.add_request(Wish(titles(1)))
+    source.spoilt = {"Title 0": KeyError("nobody foresaw it")}
+    store.there.clear()
+
+    with pytest.raises(KeyError):
+        RequestStarter(store, source, ForATask(pace), Silent()).see_to_requests()
+    store.there.set()
+
+    until(lambda: state(store, identity) is RequestState.FAILED)
+
+
+@pytest.mark.parametrize("room", [True, False], ids=["", "no room for the pause either"])
+def test_where_there_is_no_room_for_an_answer_nobody_is_asked_for_a_while_and_the_request_is_given_back(
+    engine: Engine, clock: Clock, source: Source, room: bool
+) -> None:
+    """Contract §7.14. The pause is kept for all workers, and the next that is told asks nothing."""
+
+    class Full(ClusterStore):
+        full = True
+
+        def record_seeds(self, *args: Any) -> None:
+            if self.full:
+                raise StorageFull("disk full.")
+            super().record_seeds(*args)
+
+    class FullPace(DatabasePace):
+        def failed(self, error: TransientError) -> None:
+            raise StorageFull("disk full.")
+
+    store = Full(engine, clock=clock)
+    pace = (DatabasePace if room else FullPace)(engine, "host", 1_000.0, clock=clock)
+    pace.reserve()
+    clock.move(1)
+    identity = store.add_request(Wish([parse_seed("arXiv:1706.03762")]))
+    starter = RequestStarter(store, source, ForATask(pace), Silent())
+
+    with pytest.raises(StorageFull):
+        starter.see_to_requests()
+
+    assert pace.paused() == (FULL if room else 0)
+    assert store.requests_due()
+    store.full = False
+    assert starter.see_to_requests()
+    assert state(store, identity) is RequestState.STARTED
+
+
+@pytest.mark.parametrize("asked_to", [True, False])
+def test_an_end_that_somebody_asked_for_charges_nothing_and_one_of_the_works_own_fails_it(
+    store: ClusterStore, source: Source, pace: Pace, asked_to: bool
+) -> None:
+    starter = RequestStarter(store, source, ForATask(pace), Silent(), ending=lambda: asked_to)
+    identity = store.add_request(Wish(titles(1)))
+    source.spoilt = {"Title 0": SystemExit(1)}
+
+    with pytest.raises(SystemExit):
+        starter.see_to_requests()
+
+    assert store.requests_due() is asked_to
+    assert state(store, identity) is (RequestState.RUNNING if asked_to else RequestState.FAILED)
+    request = store.request(identity)
+    assert request is not None
+    assert request.losses == 0
+
+
 def test_one_that_was_cancelled_meanwhile_becomes_no_crawl(
     store: ClusterStore, starter: RequestStarter, source: Source
 ) -> None:
@@ -301,3 +541,26 @@ def test_a_broker_that_is_away_leaves_the_request_untold(store: ClusterStore) ->
     queues.takes = None
 
     assert announce(store, queues) == 1
+
+
+def test_a_request_is_held_for_as_long_as_its_seeds_take(store: ClusterStore, source: Source, pace: Pace) -> None:
+    """And no longer than a killed worker's jobs are."""
+    identity = store.add_request(Wish([parse_seed("arXiv:1706.03762")]))
+    fetch, renew = source.fetch, store.renew_request
+    renewals: list[float] = []
+
+    def counting(request: CrawlRequest, lease: float) -> None:
+        renew(request, lease)
+        renewals.append(lease)
+
+    def slow(ids: Sequence[str], ask: Ask) -> list[Answer | None]:
+        until(lambda: len(renewals) >= 2)
+        return fetch(ids, ask)
+
+    store.renew_request = counting  # type: ignore[method-assign]
+    source.fetch = slow  # type: ignore[method-assign]
+
+    assert RequestStarter(store, source, ForATask(pace), Silent(), lease=0.15).see_to_requests()
+
+    assert set(renewals) == {0.15}
+    assert state(store, identity) is RequestState.STARTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ import yaml
 
 from refnet.adapters.vault import FolderVault
 from refnet.domain.errors import StorageFull
-from refnet.domain.notes import Summary
 from refnet.domain.papers import Author, Paper
+from refnet.domain.summaries import Summary
 from refnet.pipeline.check_vault import check
 from refnet.pipeline.generate import VaultReport, write_vault
 from tests.pipeline.memory_notes import MemoryNotes
@@ -521,6 +521,37 @@ def test_a_readers_own_file_under_the_name_of_a_named_paper_is_left_alone(
 
     assert report.problems == ("Mine: the file is not one of refnet's notes.",)
     assert note(vault, "Mine").read_text(encoding="utf-8") == "my own words\n"
+
+
+def test_a_paper_whose_name_went_to_one_of_another_vault_meanwhile_gets_another_name(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    class Contended(MemoryNotes):
+        def give_names(self, names: Mapping[str, str]) -> None:
+            if "elsewhere" not in self.names:
+                self.names["elsewhere"] = BETA
+            super().give_names({one: name for one, name in names.items() if name not in self.names.values()})
+
+    contended = Contended(store.papers, store.cites)
+    assert write_vault(contended, vault).problems == ()
+
+    assert contended.names == {"elsewhere": BETA, "a1": ALPHA, "b2": f"{BETA} (b2)", "c3": GAMMA}
+    assert note(vault, f"{BETA} (b2)").exists()
+
+
+def test_a_readers_name_that_went_to_a_paper_of_another_vault_meanwhile_is_told(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    class Contended(MemoryNotes):
+        def rename_notes(self, names: Mapping[str, str]) -> None:
+            self.names["elsewhere"] = names["a1"]
+
+    contended = Contended(store.papers, store.cites)
+    write_vault(contended, vault)
+    note(vault, ALPHA).rename(note(vault, "Mine"))
+
+    assert write_vault(contended, vault).problems == ("Mine: the note of another paper has this name.",)
+    assert note(vault, "Mine").exists()
 
 
 def test_the_note_of_a_merged_paper_takes_its_present_id(store: MemoryNotes, vault: FolderVault) -> None:

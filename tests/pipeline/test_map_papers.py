@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.vault import FolderVault
 from refnet.domain.about import ids
@@ -24,6 +23,7 @@ from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest
 from refnet.pipeline.patience import Patience
 from refnet.pipeline.progress import Silent
 from tests.pipeline.conftest import Clock
+from tests.pipeline.reading import Shelf, texts_of
 from tests.pipeline.test_crawl_requests import Pace, Source, titles
 
 SEED = "arXiv:2005.11401"
@@ -32,7 +32,7 @@ SEED = "arXiv:2005.11401"
 class Untold(Mapper):
     """All is done, and then it cannot be told."""
 
-    def report(self, crawl_id: int, summaries: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
+    def report(self, crawl_id: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
         raise TypeError("no words")
 
 
@@ -42,7 +42,7 @@ def store(engine: Engine, clock: Clock) -> ClusterStore:
 
 
 def mapper(store: ClusterStore, kind: type[Mapper] = Untold) -> Mapper:
-    return kind(store, Source(), Pace(), AbstractSummarizer(), Patience(), Silent(), "host:1")
+    return kind(store, Source(), Pace(), texts_of(), Patience(), Silent(), "host:1")
 
 
 def test_a_bug_while_it_is_told_what_was_done_leaves_the_crawl_finished(store: ClusterStore, tmp_path: Path) -> None:
@@ -108,6 +108,47 @@ def test_a_crawl_cancelled_while_it_collects_keeps_its_papers_and_gets_their_not
     assert len(list((tmp_path / "vault" / "papers").iterdir())) == 2
 
 
+def test_of_a_crawl_cancelled_while_it_collects_no_paper_is_read_and_that_is_said(
+    store: ClusterStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = store.add_request(Wish([parse_seed(SEED), *titles(2)], depth=0, full_texts=None))
+    said: list[str] = []
+    shelf = Shelf()
+    job, runner = server(store, tmp_path, said.append)
+    job.texts = texts_of(shelf)
+    after(job.source, 4, lambda: store.cancel_crawl(identity))
+    monkeypatch.setattr(Source, "limits", Limits(ids=1))
+
+    assert runner.step()
+
+    assert store.crawl(identity).state is CrawlState.CANCELLED
+    assert len(list((tmp_path / "vault" / "papers").iterdir())) == 2
+    assert shelf.asked == []
+    assert said == ["It was cancelled: no PDF is read, and what is collected gets its notes."]
+
+
+def test_a_crawl_whose_process_was_interrupted_over_its_notes_is_taken_up_by_who_serves(
+    store: ClusterStore, tmp_path: Path
+) -> None:
+    class Interrupted(FolderVault):
+        def write(self, name: str, text: str) -> None:
+            raise KeyboardInterrupt
+
+    place = tmp_path / "vault"
+    with pytest.raises(KeyboardInterrupt):
+        mapper(store, Mapper).map(MapRequest([parse_seed(SEED)], depth=0), Interrupted(place))
+    assert store.crawl(1).state is CrawlState.RUNNING
+    assert list((place / "papers").iterdir()) == []
+
+    assert store.take_up_left() == [1]
+    _, runner = server(store, tmp_path)
+    assert runner.step()
+
+    assert store.crawl(1).state is CrawlState.FINISHED
+    assert len(list((place / "papers").iterdir())) == 1
+    assert store.take_up_left() == []
+
+
 def test_lines_of_the_log_name_the_crawl_that_they_are_about(store: ClusterStore, tmp_path: Path) -> None:
     identity = store.add_request(Wish([parse_seed(SEED)], depth=0))
     job, runner = server(store, tmp_path)
@@ -120,10 +161,12 @@ def test_lines_of_the_log_name_the_crawl_that_they_are_about(store: ClusterStore
     assert ids() == {}
 
 
-def server(store: ClusterStore, tmp_path: Path) -> tuple[Mapper, RequestRunner]:
+def server(
+    store: ClusterStore, tmp_path: Path, say: Callable[[str], None] = lambda _: None
+) -> tuple[Mapper, RequestRunner]:
     """One that tells its progress whenever there is some."""
     ticks = iter(range(10_000))
-    progress = ToldProgress(store, lambda _: None, lambda: 2.0 * next(ticks))
+    progress = ToldProgress(store, say, lambda: 2.0 * next(ticks))
     job = mapper(store, Mapper)
     job.progress, job.check = progress, progress.check
     vault = FolderVault(tmp_path / "vault")

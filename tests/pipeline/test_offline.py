@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from refnet.adapters.database.cluster import ClusterStore
+from refnet.domain.about import ids
 from refnet.domain.errors import (
     BrokerUnavailable,
     ConfigurationError,
@@ -25,9 +28,10 @@ from refnet.domain.errors import (
     UnreadableDocument,
 )
 from refnet.domain.jobs import MOST_LOSSES, MOST_TRIES, JobFate, JobState, Stage, Wave
-from refnet.domain.notes import Summary
+from refnet.domain.summaries import Summary
 from refnet.pipeline.lease import LEASE, Lease
-from refnet.pipeline.offline import FULL, STEP, OfflineRunner
+from refnet.pipeline.offline import STEP, OfflineRunner
+from refnet.pipeline.patience import FULL
 from refnet.pipeline.runner import Fate
 from tests.contract.making import rows
 from tests.pipeline.conftest import Clock
@@ -52,6 +56,8 @@ class Bench:
         self.error: BaseException | None = None
         self.guilty: str | None = None
         self.waves: list[list[str]] = []
+        #: what lines of the log would have named
+        self.named: list[dict[str, str]] = []
         self.runner = OfflineRunner(store, STAGE, self._work, owner="me", most=most, passing=(TooLong,))
 
     def step(self, lead: str | None = None) -> Fate:
@@ -61,6 +67,7 @@ class Bench:
 
     def _work(self, wave: Wave, lease: Lease) -> None:
         self.waves.append(wave.paper_ids)
+        self.named.append(dict(ids()))
         lease.check()
         if self.error is not None and (self.guilty is None or self.guilty in wave.paper_ids):
             raise self.error
@@ -103,6 +110,22 @@ def test_the_paper_that_leads_is_done(bench: Bench, store: ClusterStore) -> None
     bench = Bench(store, most=1)
     bench.step("c")
     assert bench.waves == [["c"]]
+
+
+def test_lines_of_the_log_name_the_jobs_while_they_are_worked_on(
+    store: ClusterStore, engine: Engine, bench: Bench
+) -> None:
+    store.enqueue(STAGE, ["a", "b"])
+    bench.error, bench.guilty = PaperNotFound("no"), "a"
+    for _ in range(3):
+        bench.step()
+    a, b = (str(rows(engine, STAGE)[paper].id) for paper in ("a", "b"))
+    assert [(told["job"], told.get("jobs"), told.get("paper")) for told in bench.named] == [
+        (f"{a},{b}", "2", None),
+        (a, None, "a"),
+        (b, None, "b"),
+    ]
+    assert ids() == {}
 
 
 # A paper that fails by itself
@@ -284,6 +307,36 @@ def test_a_lease_that_ran_out_by_its_owners_clock_is_given_back_and_charged_to_n
     bench.error = LeaseLost("gone")
     found = bench.step()
     assert (found.error, found.due_in, found.charged, found.buried) == (bench.error, 0.0, False, False)
+    assert {(row.state, row.share, row.attempts, row.losses) for row in rows(engine, STAGE).values()} == {
+        (JobState.QUEUED, None, 0, 0)
+    }
+
+
+@pytest.mark.parametrize("papers", [["a"], ["a", "b"]])
+def test_work_that_ended_while_the_database_was_away_is_given_back_when_it_is_there_and_charged_to_nobody(
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch, papers: list[str]
+) -> None:
+    monkeypatch.setattr("refnet.pipeline.lease.SOON", 0.01)
+
+    class Away(ClusterStore):
+        there, released = threading.Event(), threading.Event()
+
+        def release(self, wave: Wave, **how: Any) -> None:
+            if not self.there.is_set():
+                raise StoreUnavailable("away")
+            super().release(wave, **how)
+            self.released.set()
+
+    def work(wave: Wave, lease: Lease) -> None:
+        raise StoreUnavailable("away")
+
+    store = Away(engine, clock=clock)
+    store.enqueue(STAGE, papers)
+    with pytest.raises(StoreUnavailable):
+        OfflineRunner(store, STAGE, work, owner="me", most=9).step()
+    store.there.set()
+    assert store.released.wait(30)
+    assert store.free_expired() == 0
     assert {(row.state, row.share, row.attempts, row.losses) for row in rows(engine, STAGE).values()} == {
         (JobState.QUEUED, None, 0, 0)
     }

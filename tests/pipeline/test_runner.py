@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import weakref
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
+from refnet.domain.about import ids
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.errors import (
     ConfigurationError,
@@ -28,11 +32,12 @@ from refnet.domain.errors import (
 from refnet.domain.jobs import JobState, Wave
 from refnet.domain.papers import Answer, Direction, ListName
 from refnet.pipeline.crawl import run_crawl
-from refnet.pipeline.patience import Patience
+from refnet.pipeline.lease import LEASE
+from refnet.pipeline.patience import FULL, Patience, Unending
 from refnet.pipeline.runner import LONGEST, Runner, trace_of
 from tests.contract.making import LEAF, LIMITS, answer, enqueue, open_crawl, rows, stubs
 from tests.pipeline.conftest import Clock
-from tests.pipeline.scripted import Quiet, Request, Script, Scripted, all_well, failing, one_after_another
+from tests.pipeline.scripted import Quiet, Request, Script, Scripted, Tally, all_well, failing, one_after_another
 
 NAMES = [f"p{number:02}" for number in range(10)]
 PAPERS: dict[str, Answer | None] = {name: answer(name, []) for name in NAMES}
@@ -92,6 +97,30 @@ def rig(store: Store, clock: Clock) -> Rig:
     return Rig(store, clock)
 
 
+# What lines of the log name
+
+
+def test_while_a_request_is_worked_on_its_jobs_are_named_and_not_before_or_after(rig: Rig, engine: Engine) -> None:
+    """Alone with its paper; and what fails is given back under the same name."""
+    named: list[dict[str, str]] = []
+
+    def ask(request: Request, number: int) -> BaseException | None:
+        named.append(dict(ids()))
+        return RequestRefused("no") if "p03" in request.ids else None
+
+    rig.source.script = ask
+    rig.run()
+    jobs = {row.id: row.paper_id for row in rows(engine).values()}
+    for request, told in zip(rig.source.asked, named, strict=True):
+        assert [jobs[int(one)] for one in told["job"].split(",")] == list(request.ids)
+        alone = len(request.ids) == 1
+        assert (told.get("paper"), told.get("jobs")) == (
+            (request.ids[0], None) if alone else (None, str(len(request.ids)))
+        )
+    assert named[-1]["claim"] not in {told["claim"] for told in named[:-1]}
+    assert ids() == {}
+
+
 # The source's state is not the job's (contract §7.6)
 
 
@@ -115,6 +144,14 @@ def test_a_single_paper_is_not_charged_for_an_outage(store: Store, clock: Clock,
     rig.run()
     assert rig.collected == [*NAMES, "seed"]
     assert store.dead_letters() == []
+
+
+def test_a_job_that_waits_for_an_outage_says_why_until_it_is_done(rig: Rig, engine: Engine) -> None:
+    rig.source.script = one_after_another([RateLimited("429: very busy")])
+    rig.runner.step(rig.crawl_id)
+    assert {row.reason for row in rows(engine).values() if row.state == JobState.QUEUED} == {"429: very busy"}
+    rig.run()
+    assert {row.reason for row in rows(engine).values()} == {None}
 
 
 def test_the_work_stops_when_the_outage_lasts_too_long_and_nothing_is_lost(rig: Rig, engine: Engine) -> None:
@@ -464,6 +501,72 @@ def test_what_stops_the_recording_of_an_answer_gives_the_papers_back_whole(
     assert {row.share for row in rows(engine).values()} == {None}
     rig.run()
     assert rig.sizes == [10, 10]
+    assert rig.collected == [*NAMES, "seed"]
+
+
+def test_workers_ask_nothing_while_there_is_no_room_for_the_answers(engine: Engine, clock: Clock) -> None:
+    """Contract §7.14: they pause, all of them, and go on by themselves."""
+    store = Interrupted(engine, clock=clock)
+    rig = Rig(store, clock)
+    pace = DatabasePace(engine, "host", 1_000.0, longest=1.0, clock=clock)
+    pace.reserve()
+    clock.move(1)
+    rig.runner = Runner(store, rig.source, rig.source.pace, Unending(pace), owner="me", paused=pace.paused)
+    store.error = StorageFull("disk full.")
+    found = rig.runner.step()
+    assert found is not None
+    assert (str(found.error), found.due_in, found.charged, found.buried) == ("disk full.", FULL, False, False)
+    held = [row for row in rows(engine).values() if row.state == JobState.QUEUED]
+    assert {(row.due_at, row.hinted_at, row.attempts, row.share, row.reason) for row in held} == {
+        (clock.now + FULL, clock.now + FULL, 0, None, "disk full.")
+    }
+    assert pace.paused() == FULL, "nobody else asks for what is due either"
+    with pytest.raises(RateLimited):
+        pace.start()
+    clock.move(FULL)
+    pace.start()
+    assert rig.runner.step() is not None
+    assert rig.sizes == [10, 10]
+    assert rig.collected == [*NAMES, "seed"]
+
+
+def test_where_even_the_pause_cannot_be_kept_the_papers_are_given_back(engine: Engine, clock: Clock) -> None:
+    class Full(Tally):
+        def failed(self, error: TransientError) -> None:
+            raise StorageFull("disk full.")
+
+    store = Interrupted(engine, clock=clock)
+    rig = Rig(store, clock)
+    rig.runner = Runner(store, rig.source, rig.source.pace, Unending(Full()), owner="me")
+    store.error = StorageFull("disk full.")
+    with pytest.raises(StorageFull):
+        rig.runner.step()
+    assert store.free_all() == 0
+
+
+def test_a_worker_gives_the_papers_back_when_the_database_is_there_again(
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("refnet.pipeline.lease.SOON", 0.01)
+
+    class Away(Interrupted):
+        there, released = threading.Event(), threading.Event()
+
+        def release(self, wave: Wave, **how: Any) -> None:
+            if not self.there.is_set():
+                raise StoreUnavailable("away.")
+            super().release(wave, **how)
+            self.released.set()
+
+    store = Away(engine, clock=clock)
+    rig = Rig(store, clock)
+    store.error = StoreUnavailable("away.")
+    with pytest.raises(StoreUnavailable):
+        rig.runner.step(lease=LEASE)
+    store.there.set()
+    assert store.released.wait(30)
+    assert {(row.share, row.losses) for row in rows(engine).values()} == {(None, 0)}
+    assert rig.runner.step(lease=LEASE) is not None
     assert rig.collected == [*NAMES, "seed"]
 
 

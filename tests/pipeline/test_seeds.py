@@ -17,7 +17,7 @@ from refnet.domain.errors import (
 from refnet.domain.papers import Answer, Author
 from refnet.domain.seeds import Identifier, IdentifierKind, Seed
 from refnet.pipeline.patience import Patience
-from refnet.pipeline.seeds import Resolution, SeedResolver
+from refnet.pipeline.seeds import MOST_FAULTS, Resolution, SeedResolver
 from refnet.ports import TitleMatch
 from tests.contract.making import FULL, LIMITS, answer, open_crawl, stubs, work_off
 from tests.pipeline.conftest import Clock
@@ -207,6 +207,79 @@ def test_a_wrong_key_is_a_wrong_setting(rig: Rig) -> None:
     rig.source.script = one_after_another([CredentialsRejected("403.")] * 2)
     with pytest.raises(ConfigurationError):
         rig.resolve(seed("1"))
+
+
+# When a request is never answered well
+
+
+def test_an_identifier_that_fails_each_time_costs_no_other_seed_and_is_told(rig: Rig) -> None:
+    rig.source.script = failing(TIMED_OUT, "DOI:3")
+    result = rig.resolve(*(seed(str(n)) for n in range(8)))
+    assert papers(result) == ["p0", "p1", "p2", "p4", "p5", "p6", "p7"]
+    assert reasons(result) == [("3", f"504. It failed {MOST_FAULTS} times while other requests succeeded.")]
+    assert len(rig.asked) < 50
+
+
+def test_a_seed_whose_references_fail_each_time_is_found_without_them(rig: Rig) -> None:
+    rig.source.script = lambda request, number: TIMED_OUT if Ask.REFERENCES in request.ask else None
+    assert papers(rig.resolve(seed("1"), seed("2"))) == ["p1", "p2"]
+
+
+def test_what_failed_by_identifier_is_told_beside_what_came_of_the_title(store: Store, clock: Clock) -> None:
+    rig = Rig(store, clock, failing(TIMED_OUT, "DOI:3"))
+    ((_, why),) = reasons(rig.resolve(seed("3", title=TITLE)))
+    assert f"504. It failed {MOST_FAULTS} times" in why
+    assert "finds no paper of this title" in why
+
+
+def test_a_title_that_fails_each_time_is_unresolved_and_the_rest_goes_on(store: Store, clock: Clock) -> None:
+    rig = Rig(store, clock, titles={TITLE: MATCH})
+    rig.source.script = lambda request, number: TIMED_OUT if request.title == "Spoilt" else None
+    result = rig.resolve(seed(title="Spoilt"), seed(title=TITLE))
+    assert papers(result) == ["p1"]
+    assert reasons(result) == [("Spoilt", f"504. It failed {MOST_FAULTS} times while other requests succeeded.")]
+    assert [request.title for request in rig.source.asked].count("Spoilt") == MOST_FAULTS
+
+
+def test_a_title_that_fails_alone_is_told_by_a_request_that_is_known_to_be_well(store: Store, clock: Clock) -> None:
+    rig = Rig(store, clock)
+    rig.source.script = lambda request, number: TIMED_OUT if request.title == "Spoilt" else None
+    assert [input_ for input_, _ in reasons(rig.resolve(seed(title="Spoilt")))] == ["Spoilt"]
+
+
+def test_a_source_that_does_not_know_what_it_is_asked_for_then_has_answered_all_the_same(
+    store: Store, clock: Clock
+) -> None:
+    def script(request: Request, number: int) -> BaseException | None:
+        assert number < 100
+        if request.ids == ("ARXIV:1706.03762",):
+            return NothingMatched("none.")
+        return TIMED_OUT if request.ids else None
+
+    assert [input_ for input_, _ in reasons(Rig(store, clock, script).resolve(seed("1")))] == ["1"]
+
+
+def test_a_title_that_fails_now_and_then_is_found(store: Store, clock: Clock) -> None:
+    rig = Rig(store, clock, titles={TITLE: MATCH})
+    rest = iter([TIMED_OUT] * (MOST_FAULTS - 1))
+    rig.source.script = lambda request, number: next(rest, None) if request.title == TITLE else None
+    assert papers(rig.resolve(seed(title=TITLE))) == ["p1"]
+
+
+@pytest.mark.parametrize("wanted", [seed("1"), seed("1", "2"), seed(title="Any")], ids=["one", "two", "title"])
+def test_where_nothing_else_is_answered_either_it_is_an_outage_and_no_seed_is_given_up(rig: Rig, wanted: Seed) -> None:
+    def outage(request: Request, number: int) -> BaseException:
+        rig.clock.move(10)
+        return TIMED_OUT
+
+    rig.source.script = outage
+    with pytest.raises(OutageTooLong):
+        rig.resolve(wanted)
+
+
+def test_a_fault_counts_only_where_another_request_succeeded_since(store: Store, clock: Clock) -> None:
+    rig = Rig(store, clock, one_after_another([TIMED_OUT] * 20), titles={TITLE: MATCH})
+    assert papers(rig.resolve(seed(title=TITLE))) == ["p1"]
 
 
 def test_what_was_found_before_a_stop_is_kept(rig: Rig) -> None:

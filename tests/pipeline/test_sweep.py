@@ -18,17 +18,17 @@ from refnet.adapters.database.migrate import upgrade
 from refnet.adapters.database.schema import metadata
 from refnet.adapters.database.worker_rows import FORGOTTEN
 from refnet.adapters.processes import process_lives
+from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage, crawl_key
 from refnet.domain.errors import BrokerUnavailable
 from refnet.domain.jobs import DueJob, JobState, Stage
 from refnet.domain.papers import Direction
 from refnet.domain.workers import WorkerReport
-from refnet.pipeline.sweep import free_dead, sweep
+from refnet.pipeline.lease import LEASE, SOON
+from refnet.pipeline.sweep import BREAK, GRACE, Contact, free_dead, sweep
 from tests.contract.making import LEAF, LIMITS, answer, enqueue
 from tests.pipeline.conftest import Clock
 from tests.servers import fresh_database
-
-LEASE = 45.0
 
 
 class Queue:
@@ -140,6 +140,92 @@ def test_one_at_a_time_sweeps_and_the_others_go_at_once(store: ClusterStore) -> 
         assert sorted(pool.map(run, range(4))) == [False, False, False, True]
     assert slow.sent == ["a"]
     assert sweep(store, slow, LIMITS)
+
+
+# Leases that nobody could renew
+
+
+def test_after_a_break_whoever_lives_keeps_its_work_and_whoever_died_is_charged(
+    store: ClusterStore, queue: Queue, clock: Clock
+) -> None:
+    """The database was away for longer than a lease, and longer than it takes three times to be a dead letter."""
+    enqueue(store, {"a": LEAF, "b": LEAF})
+    alive, dead = store.claim("alive", Limits(ids=1), lease=LEASE), store.claim("dead", Limits(ids=1), lease=LEASE)
+    assert alive is not None
+    assert dead is not None
+    clock.move(10 * LEASE)
+    assert sweep(store, queue, LIMITS, heard_for=GRACE - 1)
+    assert store.job_counts() == {(Stage.CRAWL, JobState.RUNNING): 2}
+    store.renew(alive, LEASE)
+    assert sweep(store, queue, LIMITS, heard_for=GRACE)
+    assert (store.owners(), queue.sent) == (["alive"], dead.paper_ids)
+    fate = store.fate(Stage.CRAWL, dead.paper_ids[0])
+    assert fate is not None
+    assert fate.reason == "Its process was not heard of any more while this job ran alone."
+
+
+def test_a_worker_that_has_just_begun_holds_up_nobody_who_knows_which_lease_is_lost(
+    store: ClusterStore, queue: Queue, clock: Clock
+) -> None:
+    held(store, "dead", "a")
+    clock.move(LEASE + 1)
+    with store.sweeping():
+        assert not sweep(store, queue, LIMITS, heard_for=GRACE)
+    assert queue.sent == ["a"]
+
+
+def test_what_one_held_who_worked_alone_is_free_at_once_after_a_break(
+    store: ClusterStore, queue: Queue, clock: Clock
+) -> None:
+    enqueue(store, {"a": LEAF})
+    assert store.claim("alone", LIMITS) is not None
+    assert sweep(store, queue, LIMITS, heard_for=0)
+    assert queue.sent == ["a"]
+
+
+class Ticks:
+    now = 5_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_who_has_just_begun_has_not_heard_of_anybody() -> None:
+    ticks = Ticks()
+    contact = Contact(ticks)
+    assert contact.answered() == 0
+    ticks.now += BREAK
+    assert contact.answered() == BREAK
+
+
+def test_a_database_that_stood_still_or_a_machine_that_slept_is_a_break() -> None:
+    ticks = Ticks()
+    contact = Contact(ticks)
+    for _ in range(3):
+        ticks.now += BREAK
+        contact.answered()
+        contact.asks()
+    ticks.now += BREAK + 1
+    assert contact.answered() == 0
+    ticks.now += 5
+    assert contact.answered() == 5
+
+
+def test_a_sweep_that_takes_long_is_none() -> None:
+    ticks = Ticks()
+    contact = Contact(ticks)
+    for _ in range(3):
+        assert contact.answered() == ticks.now - Ticks.now
+        ticks.now += 10 * BREAK
+        contact.asks()
+
+
+def test_whoever_lives_has_renewed_its_lease_before_it_is_taken_for_lost() -> None:
+    """A renewal is due within a third of a lease; one that fails does so after ten seconds, and is tried again after one,
+    by a connection that may take ten.
+    """
+    assert max(LEASE / 3, 10 + SOON + 10) < GRACE
+    assert BREAK + 10 + SOON < LEASE - LEASE / 3
 
 
 # Processes of this machine

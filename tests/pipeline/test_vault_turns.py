@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,13 @@ from refnet.demo.graph import Corpus
 from refnet.domain.crawls import MOST_LOST_TURNS, CrawlSeed, CrawlStage, CrawlState, crawl_key
 from refnet.domain.errors import ConfigurationError, HeldElsewhere, LeaseLost, StorageFull, StoreUnavailable
 from refnet.domain.jobs import MOST_LOSSES, Stage
+from refnet.domain.notes import NoteContent
 from refnet.domain.papers import Answer, Author, Direction, Stub
+from refnet.domain.summaries import Summary
+from refnet.domain.workers import WorkerReport
 from refnet.pipeline.check_vault import check
-from refnet.pipeline.cluster import summarize_wave
-from refnet.pipeline.generate import write_vault
+from refnet.pipeline.cluster import AWAY_FOR_GOOD, ClusterWorker, summarize_wave
+from refnet.pipeline.generate import INDEX, write_vault
 from refnet.pipeline.lease import LEASE, Lease
 from refnet.pipeline.offline import OfflineRunner
 from refnet.pipeline.summarize import summarize
@@ -35,7 +40,9 @@ from refnet.pipeline.turns import Turns
 from refnet.pipeline.vault_turns import VaultWorker
 from tests.contract.making import LIMITS, answer, as_asked, work_off
 from tests.pipeline.conftest import Clock
+from tests.pipeline.reading import texts_of
 from tests.pipeline.scripted import Quiet
+from tests.pipeline.test_announce import Queues
 from tests.servers import fresh_database, ticks
 
 Source = Mapping[str, Answer | None]
@@ -86,10 +93,12 @@ class Alone:
         """Map these seeds; conflicts, deleted papers and problems."""
         named = [CrawlSeed(seed, seed, "") for seed in seeds]
         direction = Direction.REFERENCES
-        crawl_id = self.store.open_crawl(crawl_key(seeds, direction), direction, depth, len(source), named)
+        place = str(self.vault.path)
+        key, most = crawl_key(seeds, direction), len(source)
+        crawl_id = self.store.open_crawl(key, direction, depth, most, named, vault=place, lang=lang)
         work_off(self.store, crawl_id, source)
         summarize(crawl_id, self.store, AbstractSummarizer(), Quiet())
-        self.store.add_to_vault(str(self.vault.path), crawl_id, lang)
+        self.store.add_to_vault(place, crawl_id)
         report = write_vault(self.store, self.vault, lang=lang)
         return report.conflicts, report.deleted, report.problems
 
@@ -153,21 +162,30 @@ class Together:
             lang=lang,
             limits=LIMITS,
         )
-        summarizer = AbstractSummarizer()
+        self.collect(crawl_id, source)
+        return crawl_id
+
+    def collect(self, crawl_id: int, source: Source, given_up: str | None = None) -> None:
+        """Collect and summarise, but for the job of a paper that is given up."""
+        texts = texts_of()
 
         def work(wave: Any, lease: Lease) -> None:
-            summarize_wave(self.store, summarizer, wave, lease)
+            summarize_wave(self.store, texts, wave, lease)
 
         summaries = OfflineRunner(self.store, Stage.SUMMARIZE, work, owner="me", most=100)
+        limits = LIMITS if given_up is None else replace(LIMITS, ids=1)
         for _ in range(100):
-            while (wave := self.store.claim("me", LIMITS, lease=LEASE)) is not None:
+            while (wave := self.store.claim("me", limits, lease=LEASE)) is not None:
+                if given_up in wave.paper_ids:
+                    self.store.bury(wave, "it will not do")
+                    continue
                 found = [as_asked(source.get(one), wave.ask) for one in wave.paper_ids]
                 self.store.record_wave(wave, found, LIMITS)
             while summaries.step() is not None:
                 pass
             self.store.go_on(LIMITS)
             if self.store.stage(crawl_id) is CrawlStage.NAME:
-                return crawl_id
+                return
         raise AssertionError("the crawl does not end")
 
     def map(self, source: Source, *seeds: str, depth: int = 1, lang: str = "en") -> tuple[object, ...]:
@@ -436,6 +454,187 @@ def test_a_note_is_written_anew_where_none_of_ours_is_left(together: Together) -
     assert (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
 
 
+# Asked for while it is written
+
+
+class Overtaken(ClusterStore):
+    """A store in which something happens once, when the contents of notes are next read."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def note_contents(self, *given: Any) -> list[NoteContent]:
+        found = super().note_contents(*given)
+        if (happens := self.meanwhile) is not None:
+            self.meanwhile = None
+            happens()
+        return found
+
+
+def test_a_summary_made_again_while_the_note_is_written_stands_in_it_when_the_crawl_ends(
+    postgres: Engine, tmp_path: Path, clock: Clock
+) -> None:
+    """As `refnet summarize` makes it on another machine, after a generator has read what the note says."""
+    together = Together(postgres, tmp_path / "together", clock, Overtaken)
+    store = together.store
+    assert isinstance(store, Overtaken)
+    crawl_id = together.to_the_notes(SOURCE, "s")
+
+    def summarize_again() -> None:
+        clock.move(1)
+        store.save_summaries({"a": Summary("It is new.", "abstract")})
+        store.enqueue(Stage.GENERATE, ["a"])
+
+    worker = together.worker(most=100)
+    assert worker.vault.see_to_vault()
+    store.meanwhile = summarize_again
+    worker.run()
+
+    assert store.meanwhile is None
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    assert "It is new." in (together.folder / "papers" / "Lovelace 1999 Alpha.md").read_text()
+
+
+# Tried again
+
+
+def test_a_paper_that_was_given_up_and_is_tried_again_gets_its_note(alone: Alone, together: Together) -> None:
+    alone.map(SOURCE, "s")
+    named, direction = [CrawlSeed("s", "s", "")], Direction.REFERENCES
+    key = crawl_key(["s"], direction)
+    crawl_id = together.store.hand_over(
+        key, direction, 1, len(SOURCE), named, None, vault=together.key, lang="en", limits=LIMITS
+    )
+    together.collect(crawl_id, SOURCE, given_up="a")
+    together.worker().run()
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    note = together.folder / "papers" / "Lovelace 1999 Alpha.md"
+    assert not note.exists()
+
+    together.store.retry_dead(None)
+    together.collect(crawl_id, SOURCE)
+    together.worker().run()
+
+    assert together.state(crawl_id) is CrawlState.FINISHED
+    assert note.exists()
+    same(alone, together)
+
+
+# The workers write to another folder now
+
+
+def whole(together: Together, folder: Path, clock: Callable[[], float] = time.monotonic) -> ClusterWorker:
+    """A process of a generator worker that has said that it writes to this folder."""
+    place = str(FolderVault(folder).path)
+    together.store.report(WorkerReport(f"generator@{folder.name}", 1, ("generator",), place, 4, 0))
+    worker = Worker(together.store, folder, most=100)
+    unused: Any = None
+    return ClusterWorker(
+        store=together.store,
+        crawler=unused,
+        summarizer=unused,
+        generator=worker.runner,
+        vault=worker.vault,
+        requests=unused,
+        announcer=Queues(),
+        limits=LIMITS,
+        max_depth=1,
+        clock=clock,
+    )
+
+
+def work_out(worker: ClusterWorker) -> None:
+    for _ in range(20):
+        if not worker.work(Stage.GENERATE):
+            return
+    raise AssertionError("the notes do not end")
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["to be named", "being written"])
+def test_notes_land_in_the_folder_that_the_workers_were_given_meanwhile_and_the_log_names_both(
+    alone: Alone, together: Together, tmp_path: Path, caplog: pytest.LogCaptureFixture, begun: bool
+) -> None:
+    alone.map(SOURCE, "s")
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    if begun:
+        assert together.worker().vault.see_to_vault()
+        assert together.store.stage(crawl_id) is CrawlStage.WRITE
+    new = tmp_path / "new"
+
+    work_out(whole(together, new))
+
+    assert (together.state(crawl_id), together.store.vault_of(crawl_id)) == (CrawlState.FINISHED, str(new))
+    assert contents(new) == contents(alone.vault.path)
+    assert (together.store.job_counts(), together.store.notes_due()) == (
+        {("crawl", "done"): 3, ("summarize", "done"): 2, ("generate", "done"): 3},
+        [],
+    )
+    assert f"No generator worker writes to {together.key}" in caplog.text
+    assert f"They go to {new}" in caplog.text
+
+
+def test_workers_of_two_folders_leave_the_notes_of_both_alone(together: Together, tmp_path: Path) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    whole(together, together.folder)
+    other = whole(together, tmp_path / "another")
+    with pytest.raises(ConfigurationError, match="different folders"):
+        other.work(Stage.GENERATE)
+    assert (together.store.stage(crawl_id), together.store.vault_of(crawl_id)) == (CrawlStage.NAME, together.key)
+
+
+def test_workers_of_another_folder_that_are_started_again_find_their_notes_where_they_were(
+    together: Together, tmp_path: Path
+) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    whole(together, together.folder)
+    now = 0.0
+    other = whole(together, tmp_path / "another", lambda: now)
+    with pytest.raises(ConfigurationError, match="different folders"):
+        other.work(Stage.GENERATE)
+    together.store.forget_worker(f"generator@{together.folder.name}")
+    now = AWAY_FOR_GOOD - 1
+    other.work(Stage.GENERATE)
+    assert (together.store.stage(crawl_id), together.store.vault_of(crawl_id)) == (CrawlStage.NAME, together.key)
+    now = AWAY_FOR_GOOD
+    work_out(other)
+    assert together.store.vault_of(crawl_id) == str(tmp_path / "another")
+
+
+def test_notes_stay_where_they_belong_as_long_as_nobody_has_said_where_it_writes(
+    together: Together, tmp_path: Path
+) -> None:
+    crawl_id = together.to_the_notes(SOURCE, "s")
+    worker = whole(together, tmp_path / "another")
+    together.store.forget_worker("generator@another")
+    worker.work(Stage.GENERATE)
+    assert (together.store.stage(crawl_id), together.store.vault_of(crawl_id)) == (CrawlStage.NAME, together.key)
+
+
+def test_a_note_of_another_vault_is_no_job_done_but_a_dead_letter_that_names_both_folders_and_the_cure(
+    alone: Alone, together: Together, tmp_path: Path
+) -> None:
+    """Its crawl is over, so that nothing else would bring the note to where the workers write."""
+    alone.map(SOURCE, "s")
+    together.map(SOURCE, "s")
+    new = tmp_path / "new"
+    together.store.enqueue(Stage.GENERATE, ["a", "s"])
+
+    worker = whole(together, new)
+    work_out(worker)
+
+    assert [(letter.stage, letter.paper_id) for letter in together.store.dead_letters()] == [
+        ("generate", "a"),
+        ("generate", "s"),
+    ]
+    reason = together.store.dead_letters()[0].reason
+    assert all(said in reason for said in (together.key, str(new), "retry this job", "OUTPUT_DIR"))
+
+    together.store.retry_dead(None)
+    work_out(worker)
+
+    assert together.store.dead_letters() == []
+    assert contents(new) == contents(alone.vault.path)
+
+
 # Many at once
 
 
@@ -473,7 +672,7 @@ def test_a_crawl_that_begins_does_not_end_with_another_whose_notes_are_written(t
     worker = together.worker(most=100)
     second = together.to_the_notes(SOURCE, "t", depth=0)
     # The second has its notes written, and nobody has seen to its end.
-    together.store.add_to_vault(together.key, second, "en")
+    together.store.add_to_vault(together.key, second)
     together.store.give_names({"t": "Lovelace 2002 Turn"})
     together.store.begin_writing([second], together.key, ["t"], "r", [])
     assert worker.runner.step() is not None
@@ -522,7 +721,7 @@ def test_who_lost_its_lease_before_it_wrote_writes_nothing(together: Together) -
     assert wave is not None
     together.store.free_owners(["late"])
     with pytest.raises(LeaseLost):
-        late.vault.write(wave, Lease(together.store, wave))
+        late.vault.write(wave, Lease(together.store.renew, wave))
     assert list((together.folder / "papers").iterdir()) == []
     new.run()
     assert len(list((together.folder / "papers").iterdir())) == 3
@@ -542,7 +741,7 @@ def test_a_process_that_was_stopped_while_it_wrote_writes_no_further_note(togeth
     wave = together.store.claim_some(Stage.GENERATE, "late", 100, lease=LEASE)
     assert wave is not None
     with pytest.raises(LeaseLost):
-        late.vault.write(wave, Lease(together.store, wave, clock=clock.monotonic))
+        late.vault.write(wave, Lease(together.store.renew, wave, clock=clock.monotonic))
     assert len(list((together.folder / "papers").iterdir())) == 1
     assert together.told() == ((), (), ())
 
@@ -567,6 +766,34 @@ def test_a_vault_that_cannot_be_written_ends_no_crawl_and_goes_on_when_it_can(al
 # A process that dies between any two steps
 
 
+def test_who_lost_the_turn_leaves_index_and_crawls_to_who_has_begun_the_vault_anew(
+    postgres: Engine, tmp_path: Path, clock: Clock
+) -> None:
+    together = Together(postgres, tmp_path / "together", clock, Overtaken)
+    store = together.store
+    assert isinstance(store, Overtaken)
+    first = together.to_the_notes(SOURCE, "s")
+    worker = together.worker(most=100)
+    assert worker.vault.see_to_vault()
+    assert worker.runner.step() is not None  # the notes are written, and the vault is to be ended
+    second = together.to_the_notes(SOURCE, "t", depth=0)
+    store.add_to_vault(together.key, second)
+    store.give_names({"t": "Lovelace 2002 Turn"})
+    # As if the server took the turn back while the index is prepared, and another process took it.
+    store.meanwhile = lambda: store.begin_writing([second], together.key, ["t"], "r", [])
+    due = [one.crawl_id for one in store.notes_due() if one.stage is CrawlStage.WRITE]
+    assert due == [first]
+
+    worker.vault._end(due, store.written_revision(together.key))
+
+    assert store.meanwhile is None
+    assert not (together.folder / "refnet" / INDEX).exists()
+    assert {together.state(first), together.state(second)} == {CrawlState.RUNNING}
+    worker.run()
+    assert {together.state(first), together.state(second)} == {CrawlState.FINISHED}
+    assert "Lovelace 2002 Turn" in (together.folder / "refnet" / INDEX).read_text()
+
+
 class Mortal(ClusterStore):
     """Dies before or after the commit of one kind of change, the so-manyth time it is made."""
 
@@ -589,6 +816,9 @@ class Mortal(ClusterStore):
 
     def give_names(self, *given: Any) -> None:
         self._step("give_names", lambda: super(Mortal, self).give_names(*given))
+
+    def rename_notes(self, *given: Any) -> None:
+        self._step("rename_notes", lambda: super(Mortal, self).rename_notes(*given))
 
     def mark_written(self, *given: Any) -> None:
         self._step("mark_written", lambda: super(Mortal, self).mark_written(*given))
@@ -750,7 +980,7 @@ def test_notes_alone_brought_up_to_date_take_a_failed_crawl_up_again(together: T
     with pytest.raises(TypeError):
         together.worker().work()
     mend(postgres)
-    together.store.rewrite(crawl_id, together.key, "en")
+    together.store.rewrite(crawl_id, together.key)
     together.store.go_on(LIMITS)
     together.worker().run()
     crawl = together.store.crawl(crawl_id)

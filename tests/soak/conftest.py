@@ -26,6 +26,9 @@ _ROWS = pytest.StashKey[dict[str, Row]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("soak")
     group.addoption("--seeds", default="1,2,3", help="seeds of the faults, separated by commas (default 1,2,3)")
+    group.addoption(
+        "--plans", default="", help="of T5, only runs whose name matches this pattern; its own table is void"
+    )
     group.addoption("--write", type=Path, metavar="FILE", help="write the table of figures to a file, too")
 
 

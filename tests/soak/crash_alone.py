@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -21,12 +21,13 @@ from sqlalchemy import text
 from refnet.adapters.database import migrate
 from refnet.adapters.database.engine import database_url, open_engine, reading
 from refnet.adapters.database.store import Store
-from refnet.demo.bundled import SEED, bundled_corpus
+from refnet.demo.bundled import SEED, bundled_corpus, demo_corpus, demo_downloads
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
 from refnet.domain.crawls import CrawlState
 from tests.acceptance.command import Ended, Refnet, clean_environment, stamps, tree
-from tests.soak import crashing
+from tests.model_server import ModelServer
+from tests.soak import crash_reading, crashing
 from tests.soak.announced import unannounced
 from tests.soak.crash_served import CRASHED, Served, again
 from tests.soak.forking import ForkingRefnet
@@ -41,6 +42,9 @@ FEW = ("map", SEED, "--depth", "1", "--limit", "8", "--vault", "vault")
 _WISH = {"depth": 1, "limit": 8}
 ONE = ("map", SEED, "--depth", "0", "--vault", "vault")
 JAPANESE = (*ONE, "--lang", "ja")
+#: Papers with their PDFs.
+READ = (*crash_reading.READ, "--vault", "vault")
+AGAIN = (*crash_reading.AGAIN, "--vault", "vault")
 EXPORT = ("export", "json", "--out", "network.json")
 #: A paper that fails whatever it is asked with.
 FAILING = "36d5a9b1865b79b227cd41c5194a0a70d0f7e0a0"
@@ -71,6 +75,10 @@ class Bench:
 
     def command(self, *words: str) -> Ended:
         return again(lambda *words: self.crashing_refnet(self.refnet, *words), *words)
+
+    def with_(self, **environment: str) -> Bench:
+        """The same with more settings for its commands."""
+        return replace(self, refnet=self.refnet.with_(**environment))
 
     def served(self, key: str | None = None) -> Served:
         return Served(self.crashing_refnet, self.refnet, self.points, key)
@@ -191,6 +199,37 @@ def _set_authors(bench: Bench, *, spoilt: bool) -> None:
         connection.execute(f"UPDATE papers SET authors = ? WHERE {first}", [new])  # noqa: S608
 
 
+def _read(bench: Bench) -> None:
+    """Papers are read; one PDF is damaged, they are read again, the vault gets another language, the PDFs are removed."""
+    data = bench.refnet.data
+    bench.command(*READ)
+    crash_reading.damage(data)
+    crash_reading.let_an_hour_pass(data)
+    bench.command(*AGAIN)
+    bench.command(*crash_reading.TRANSLATED, "--vault", "vault")
+    crash_reading.let_an_hour_pass(data)
+    bench.command(*crash_reading.EMPTY)
+    crash_reading.check_nothing_left(data)
+
+
+def _paid(bench: Bench) -> None:
+    """Papers are read by a language model, and what it wrote is not paid for again."""
+    with ModelServer([*crash_reading.MODES]) as server:
+        asking = bench.with_(**crash_reading.paid(server))
+        asking.command(*READ)
+        billed = server.billed
+        asking.command(*AGAIN)
+        assert server.billed == billed, "answers that were kept are paid for again"
+        engine = open_engine(database_url(f"sqlite:///{bench.refnet.database}"))
+        try:
+            crash_reading.check_spending(engine, server, most_lost=1)
+        finally:
+            engine.dispose()
+    crash_reading.let_an_hour_pass(bench.refnet.data)
+    bench.command(*crash_reading.EMPTY)
+    crash_reading.check_nothing_left(bench.refnet.data)
+
+
 def scenarios() -> list[Scenario]:
     """They reach all points of one process that a test can make it reach."""
     waves, few = {"REFNET_BATCH_IDS": "10"}, {"REFNET_BATCH_IDS": "3"}
@@ -225,6 +264,10 @@ def scenarios() -> list[Scenario]:
                 Step(JAPANESE),
             ),
         ),
+        Scenario(
+            "reading", (_read,), prepare=lambda refnet: crash_reading.leave_half_a_pdf(refnet.data), check=Step(READ)
+        ),
+        Scenario("reading with a model", (_paid,), check=Step(READ)),
         Scenario("troubled", (Step(MAP, 1), Step(("dead", "retry", "--all")), Step(MAP, 1)), troubled, waves),
     ]
 
@@ -234,8 +277,12 @@ def _user(folder: Path, scenario: Scenario) -> Iterator[tuple[Refnet, StandIn]]:
     """A user of the scenario with nothing collected."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with StandIn(bundled_corpus(), Switches(**scenario.switches)) as stand_in:
+    reads = scenario.last.words == READ
+    corpus = demo_corpus() if reads else bundled_corpus()
+    with StandIn(corpus, Switches(**scenario.switches), downloads=demo_downloads()) as stand_in:
         settings = {"SEMANTIC_SCHOLAR_URL": stand_in.url, "SEMANTIC_SCHOLAR_RPS": "1000", **scenario.environment}
+        if reads:
+            settings |= crash_reading.places(stand_in.origin)
         refnet = Refnet(folder, clean_environment(folder / "data", **settings))
         scenario.prepare(refnet)
         yield refnet, stand_in
@@ -268,15 +315,15 @@ def run(
         outcome.hit = bool(point) and crashing.hit_by(points) is not None
         crashing.disarm(points)
         outcome.seen = crashing.seen(points)
-        _look(outcome, refnet)
-        before, asked = stamps(folder / "vault"), len(stand_in.log)
+        _look(outcome, refnet, stand_in)
+        before, asked = stamps(folder / "vault"), len(stand_in.log) + len(stand_in.downloaded)
         rerun = crashing_refnet(refnet, *scenario.last.words)
         if rerun.code != scenario.last.code:
             outcome.faults.append(f"again it ended with {rerun.code}: {rerun.err[-500:]}")
         if stamps(folder / "vault") != before:
             outcome.faults.append("the rerun changed the vault")
-        if len(stand_in.log) != asked:
-            outcome.faults.append(f"the rerun asked {len(stand_in.log) - asked} times")
+        if (more := len(stand_in.log) + len(stand_in.downloaded) - asked) != 0:
+            outcome.faults.append(f"the rerun asked {more} times")
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -293,7 +340,7 @@ def _unannounced(refnet: Refnet) -> list[str]:
             engine.dispose()
 
 
-def _look(outcome: Outcome, refnet: Refnet) -> None:
+def _look(outcome: Outcome, refnet: Refnet, stand_in: StandIn) -> None:
     """What is there, and that nothing is left to do."""
     engine = open_engine(database_url(f"sqlite:///{refnet.database}"))
     store = Store(engine)
@@ -306,7 +353,12 @@ def _look(outcome: Outcome, refnet: Refnet) -> None:
         outcome.faults += [f"request {row.id} {row.state}" for row in asked]
     outcome.faults += [f"crawl {crawl.state}" for crawl in crawls if crawl.state is not CrawlState.FINISHED]
     engine.dispose()
-    outcome.files = {name: content for name, content in tree(refnet.folder).items() if not name.startswith("data/")}
+    # Notes say where a PDF is from, and each run's stand-in is somewhere else.
+    outcome.files = {
+        name: content.replace(stand_in.origin.encode(), b"http://stand-in")
+        for name, content in tree(refnet.folder).items()
+        if not name.startswith("data/")
+    }
     outcome.faults += [f"stray {path.name}" for path in refnet.folder.rglob("*.tmp")]
 
 

@@ -19,7 +19,8 @@ from celery.result import AsyncResult
 from sqlalchemy import text
 
 from refnet.adapters.database.engine import writing
-from refnet.demo.bundled import bundled_corpus
+from refnet.adapters.full_text.cache import FOLDER
+from refnet.demo.bundled import bundled_corpus, demo_corpus, demo_downloads
 from refnet.demo.server import StandIn
 from refnet.demo.switches import Switches
 from refnet.domain.errors import StoreUnavailable
@@ -28,8 +29,9 @@ from tests.acceptance.command import stamps, tree
 from tests.cluster.faults import Supervisor, holders
 from tests.cluster.lab import Lab, Worker, until
 from tests.cluster.one_lab import BATCH, FETCH, GENERATE, SUMMARIZE
+from tests.model_server import ModelServer
 from tests.redis_server import RedisServer
-from tests.soak import crashing
+from tests.soak import crash_reading, crashing
 from tests.soak.announced import unannounced
 from tests.soak.crash_alone import FAILING, Outcome
 from tests.soak.crash_served import CRASHED, LONG, Served
@@ -64,6 +66,8 @@ class ClusterRig:
     points: Path
     #: where the stand-in of each run listens
     port: int
+    #: the language model of all who read papers
+    model: ModelServer
     stand_in: StandIn = field(init=False)
     supervisor: Supervisor | None = None
     codes: list[str] = field(default_factory=list)
@@ -96,11 +100,18 @@ class ClusterRig:
     def until_ready(self) -> None:
         until(lambda: "ready." in self.worker.text and not self.worker.is_over, LONG, "the worker to be ready")
 
+    @property
+    def data(self) -> Path:
+        """What all processes have together, beside the vault."""
+        return self.lab.refnet.data
+
     def reset(self) -> None:
-        """Nothing collected, nothing written, nothing on its way."""
+        """Nothing collected, nothing written, nothing paid for, nothing on its way."""
         self.until_ready()
         until(self._truncate, LONG, "empty tables")
         shutil.rmtree(self.lab.vault, ignore_errors=True)
+        shutil.rmtree(self.data / FOLDER, ignore_errors=True)
+        self.model.billed = 0
         with self.redis.client() as redis:
             redis.delete("unacked", "unacked_index")
         crashing.forget_seen(self.points)
@@ -164,22 +175,23 @@ class ClusterRig:
         return found
 
     def left(self) -> list[str]:
-        """What is left to do: jobs, messages that wait, and those recorded as taken.
+        """What is left to do: messages that wait, those recorded as taken, and jobs.
 
-        Dead letters stay where they are.
+        The broker is asked first: what a task queues is in the ledger before its message is gone. Dead letters stay where
+        they are.
         """
-        rows = self.lab.query("SELECT stage, state, paper_id FROM jobs WHERE state IN ('queued', 'running')")
-        found = [f"{row.stage} {row.state} {row.paper_id}" for row in rows]
-        found += [f"crawl {row.id}" for row in self.lab.query("SELECT id FROM crawls WHERE stage IS NOT NULL")]
-        asked = self.lab.query("SELECT id, state FROM crawl_requests WHERE state IN ('queued', 'running')")
-        found += [f"request {row.id} {row.state}" for row in asked]
         with self.redis.client() as redis:
-            found += [
+            found = [
                 f"{redis.llen(key)} in {key.decode()}"
                 for key in redis.keys("*")
                 if redis.type(key) == b"list" and b"canary" not in key and not key.startswith(b"dlq")
             ]
             found += [f"unacked {one[:300]!r}" for one in redis.hvals("unacked") if not _waits(one)]
+        rows = self.lab.query("SELECT stage, state, paper_id FROM jobs WHERE state IN ('queued', 'running')")
+        found += [f"{row.stage} {row.state} {row.paper_id}" for row in rows]
+        found += [f"crawl {row.id}" for row in self.lab.query("SELECT id FROM crawls WHERE stage IS NOT NULL")]
+        asked = self.lab.query("SELECT id, state FROM crawl_requests WHERE state IN ('queued', 'running')")
+        found += [f"request {row.id} {row.state}" for row in asked]
         return found
 
 
@@ -202,6 +214,25 @@ class Scenario:
 
 def _map(rig: ClusterRig) -> None:
     rig.command(*MAP)
+
+
+def _read(rig: ClusterRig) -> None:
+    """Papers are read by a model; one PDF is damaged, they are read again, the vault gets another language, the PDFs are
+    removed.
+    """
+    crash_reading.leave_half_a_pdf(rig.data)
+    rig.command(*crash_reading.READ)
+    billed = rig.model.billed
+    crash_reading.damage(rig.data)
+    crash_reading.let_an_hour_pass(rig.data)
+    rig.command(*crash_reading.AGAIN)
+    rig.command(*crash_reading.TRANSLATED)
+    assert rig.model.billed == billed, "answers that were kept are paid for again"
+    crash_reading.let_an_hour_pass(rig.data)
+    rig.command(*crash_reading.EMPTY)
+    crash_reading.check_nothing_left(rig.data)
+    # A worker dies with its two children.
+    crash_reading.check_spending(rig.lab.engine, rig.model, most_lost=2)
 
 
 def _write(rig: ClusterRig) -> None:
@@ -330,6 +361,7 @@ def scenarios() -> list[Scenario]:
     troubled = {"fail_ids": frozenset({FAILING}), "fail_status": 500, "faults": 0.2, "kinds": ("429",)}
     return [
         Scenario("map", _map),
+        Scenario("reading", _read, check=crash_reading.READ),
         Scenario("write", _write),
         Scenario("by hand", _by_hand, check=None),
         Scenario("short lists", _map, switches={"max_citations": 15}),
@@ -344,6 +376,8 @@ def scenarios() -> list[Scenario]:
         Scenario("away", _away, check=FEW),
         Scenario("in the way", _in_the_way, check=FEW),
         Scenario("slow", _slow, check=FEW, switches={"latency": LEASE / 3 + 2}),
+        # The request for a crawl is renewed, too.
+        Scenario("slowly asked for", _ask_for_few, check=FEW, switches={"latency": LEASE / 3 + 2}),
     ]
 
 
@@ -365,7 +399,9 @@ def run(rig: ClusterRig, scenario: Scenario, point: str | None = None, role: str
 def _try(rig: ClusterRig, scenario: Scenario, point: str | None, role: str, how: str) -> Outcome:
     rig.reset()
     rig.codes.clear()
-    with StandIn(bundled_corpus(), Switches(**scenario.switches), port=rig.port) as rig.stand_in:  # type: ignore[arg-type]
+    corpus = demo_corpus() if scenario.check == crash_reading.READ else bundled_corpus()
+    switches = Switches(**scenario.switches)  # type: ignore[arg-type]
+    with StandIn(corpus, switches, port=rig.port, downloads=demo_downloads()) as rig.stand_in:
         return _run(rig, scenario, point, role, how)
 
 
@@ -412,11 +448,11 @@ def _look(outcome: Outcome, rig: ClusterRig, scenario: Scenario) -> None:
     outcome.faults += [f"stray {name}" for name in outcome.files if name.endswith(".tmp")]
     if scenario.check is None:
         return
-    before, asked = stamps(rig.lab.vault), len(rig.stand_in.log)
+    before, asked = stamps(rig.lab.vault), len(rig.stand_in.log) + len(rig.stand_in.downloaded)
     again = rig.crashing_refnet(rig.lab.refnet, *scenario.check)
     if again.code != scenario.code:
         outcome.faults.append(f"again it ended with {again.code}: {again.err[-500:]}")
     if stamps(rig.lab.vault) != before:
         outcome.faults.append("the rerun changed the vault")
-    if len(rig.stand_in.log) != asked:
-        outcome.faults.append(f"the rerun asked {len(rig.stand_in.log) - asked} times")
+    if (more := len(rig.stand_in.log) + len(rig.stand_in.downloaded) - asked) != 0:
+        outcome.faults.append(f"the rerun asked {more} times")

@@ -22,7 +22,7 @@ Kind = Literal["commit", "publish", "broker", "rename", "remove", "copy", "outsi
 Moment = Literal["before", "after"]
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 
-_PUBLISHING = {"publish", "basic_publish", "send_task", "apply_async", "delay"}
+_PUBLISHING = {"publish", "basic_publish", "_basic_publish", "send_task", "apply_async", "delay"}
 _RENAMING = {"rename", "renames", "link", "symlink", "hardlink_to", "symlink_to", "move"}
 _REMOVING = {"unlink", "remove", "rmdir", "removedirs", "rmtree"}
 #: What changes something at Redis, of what its client can do.
@@ -43,6 +43,8 @@ _REDIS = {
 }
 _HTTP = {"httpx", "httpx2", "requests", "urllib.request", "http.client", "aiohttp", "urllib3"}
 _ASKING = {"send", "request", "stream", "get", "post", "put", "urlopen"}
+#: What asks by other names: of the library below HTTP, of the language models' own clients, of the process that reads PDFs.
+_ASKING_OTHERWISE = {("handle_request", "connection"), ("create", "with_raw_response"), ("ask", "child")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class _Walk(ast.NodeTransformer):
             return "broker"
         if name in _REDIS and receiver in ("client", "redis"):
             return "broker"
+        if (name, receiver) in _ASKING_OTHERWISE:
+            return "outside"
         if name in _ASKING and receiver in ("client", "urllib", "request", *_HTTP) and _HTTP & self._imported:
             return "outside"
         return None

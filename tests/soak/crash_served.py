@@ -22,7 +22,7 @@ from tests.soak.forking import ROOT, Forked, ForkingRefnet
 
 #: How a command ends at its crash point.
 CRASHED = 9
-#: Seconds for whatever follows a crash, such as a lease of two minutes that runs out.
+#: Seconds for whatever follows a crash, such as a lease that runs out.
 LONG = 300.0
 #: Seconds between two looks at a crawl.
 LOOK_EVERY = 0.3

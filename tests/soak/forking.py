@@ -138,12 +138,21 @@ class ForkingRefnet:
         self._at_work = None
         return code
 
+    def _give_up(self) -> None:
+        """End the command at work, and take its exit code: the next number to be read is the next command's."""
+        if self._at_work is not None:
+            at_work, self._at_work = self._at_work, None
+            os.kill(at_work, signal.SIGKILL)
+            self.read()
+
     def read(self) -> int:
         """The next number that the process tells."""
         assert self._process.stdout is not None
         line = b""
         while not line.endswith(b"\n"):
-            assert self.can_read(TOO_LONG), f"it has not ended after {TOO_LONG:g} s"
+            if not self.can_read(TOO_LONG):
+                self._give_up()
+                raise AssertionError(f"it has not ended after {TOO_LONG:g} s")
             if not (piece := self._process.stdout.read(1)):
                 break
             line += piece

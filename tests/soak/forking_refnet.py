@@ -32,8 +32,15 @@ def serve() -> None:
 
 def _load() -> None:
     import alembic.command  # noqa: F401 - loaded for those who are forked
+    import openai.resources.chat.completions  # noqa: F401
     import sqlalchemy.dialects.sqlite  # noqa: F401
 
+    import refnet.adapters.database.downloads
+    import refnet.adapters.database.spending
+    import refnet.adapters.full_text.finder
+    import refnet.adapters.full_text.places
+    import refnet.adapters.language_model.summarizer
+    import refnet.adapters.pdf.reader
     import refnet.adapters.semantic_scholar
     import refnet.bootstrap.application
     import refnet.entrypoints.cli.main

@@ -15,6 +15,7 @@ from refnet.pipeline.lease import LEASE
 from tests.acceptance.command import Running
 from tests.cluster.chaos import away, emptied, repeats
 from tests.cluster.faults import Killer, holders, lives, pauses
+from tests.cluster.lab import Lab
 from tests.redis_server import RedisServer
 from tests.soak.oracle import Oracle
 from tests.soak.rig import Rig, Watch, finished
@@ -30,6 +31,8 @@ FEWEST, FEWEST_AT_WORK = 25, 15
 EMPTIED_AT, KILLED_AT = 14.0, 32.0
 #: Seconds for which one process is stopped: its lease is over by then.
 ASLEEP = LEASE + 10.0
+#: Seconds between two looks at who holds what, at the most, on a busy machine.
+SLACK = 1.5
 
 
 def _goes_on(killer: Killer, begun: float, fewest_at_work: int) -> bool:
@@ -43,52 +46,100 @@ def _goes_on(killer: Killer, begun: float, fewest_at_work: int) -> bool:
     return since < FOR or (short and since < LONGEST)
 
 
-def _stands(rig: Rig) -> bool:
+def _stands(lab: Lab) -> bool:
     """Whether a transaction has waited for its client for longer than anybody takes who is awake."""
-    rows = rig.lab.query(
+    rows = lab.query(
         "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'idle in transaction'"
         " AND state_change < now() - interval '5 seconds'"
     )
     return bool(rows[0].n)
 
 
-class Sleeper:
-    """Stops one process that holds jobs until its lease is over, and lets it go on."""
+def _lease_left(lab: Lab, pid: int) -> float | None:
+    """Seconds for which the claims of a process still hold; None for one that holds nothing."""
+    rows = lab.query(
+        "SELECT max(lease_until) - extract(epoch FROM clock_timestamp()) AS n FROM jobs"
+        " WHERE state = 'running' AND owner LIKE :owner",
+        owner=f"%:{pid}",
+    )
+    return None if rows[0].n is None else float(rows[0].n)
 
-    def __init__(self, rig: Rig, killer: Killer) -> None:
-        self._rig = rig
+
+class Sleeper:
+    """Stops one process that holds jobs until its lease is over, and lets it go on. `asleep` is in seconds.
+
+    One that turns out to hold its jobs no more before its lease is over shows nothing: what it had under way when it was
+    stopped came to its end without it. It goes on at once, and another is stopped.
+    """
+
+    def __init__(self, lab: Lab, killer: Killer, watch: Watch, asleep: float = ASLEEP) -> None:
+        self._lab = lab
         self._killer = killer
+        self._watch = watch
+        self._asleep = asleep
         self._since = 0.0
+        #: seconds from the stop on for which it has to hold its jobs
+        self._lease = 0.0
         self.overslept = False
         #: whether it was stopped in the middle of a transaction, so that others waited for its locks
         self.in_transaction = False
+        #: of those that were stopped in vain, why
+        self.told: list[str] = []
 
-    def look(self, _: float) -> None:
+    def look(self, _: float = 0.0) -> None:
         if self.overslept:
             return
+        pid = self._killer.spared
+        if pid is None:
+            self._stop_one()
+            return
+        self.in_transaction = self.in_transaction or _stands(self._lab)
+        since = time.monotonic() - self._since
+        left = _lease_left(self._lab, pid)
+        if left is not None:
+            self._lease = max(self._lease, since + left)
+        elif since < self._lease:
+            self._wake(f"held its jobs for less than {since:.1f} of {self._lease:.1f} s")
+            return
+        if since >= self._asleep:
+            self._wake()
+
+    def look_on(self, over: Callable[[], bool]) -> None:
+        """Go on once nothing is killed any more, until one has overslept or it is over; leave nobody stopped."""
+        while not self.overslept and not over():
+            self.look()
+            pauses(0.25, over)
         if self._killer.spared is not None:
-            self.in_transaction = self.in_transaction or _stands(self._rig)
-        if self._killer.spared is None:
-            held = [pid for pid in holders(self._rig.lab) if lives(pid) and pid not in self._killer.died]
-            if held:
-                os.kill(held[0], signal.SIGSTOP)
-                self._killer.spared, self._since = held[0], time.monotonic()
-                self._killer.died[held[0]] = self._since
-        elif time.monotonic() - self._since >= ASLEEP:
-            self._wake()
+            self._wake("was still asleep at the end")
 
-    def wake_in_time(self) -> None:
-        if self._killer.spared is not None and not self.overslept:
-            pauses(self._since + ASLEEP - time.monotonic(), lambda: False)
-            self._wake()
+    def _stop_one(self) -> None:
+        held = [pid for pid in holders(self._lab) if lives(pid) and pid not in self._killer.died]
+        if held:
+            os.kill(held[0], signal.SIGSTOP)
+            self._killer.spared, self._since = held[0], time.monotonic()
+            self._killer.died[held[0]] = self._since
+            left = _lease_left(self._lab, held[0])
+            self._lease = left or 0.0
+            if left is None:
+                self._wake("held no job any more when it was stopped")
 
-    def _wake(self) -> None:
-        assert self._killer.spared is not None
-        # Somebody else has its jobs by now, or nothing was shown.
-        self.overslept = lives(self._killer.spared) and self._killer.spared not in holders(self._rig.lab)
+    def _wake(self, why: str = "") -> None:
+        """Let it go on; `why` says why it slept in vain."""
+        pid = self._killer.spared
+        assert pid is not None
+        held = self._watch.held(pid)
+        if not lives(pid):
+            why = "was killed"
+        elif not why and pid in holders(self._lab):
+            why = "still held its jobs when its lease was over"
+        elif not why and held < self._lease - SLACK:
+            why = f"held its jobs for {held:.1f} of {self._lease:.1f} s"
+        self.overslept = not why
+        if why:
+            self.told.append(f"{pid} {why}")
         # From now on what it holds is its own again.
-        del self._killer.died[self._killer.spared]
-        os.kill(self._killer.spared, signal.SIGCONT)
+        del self._killer.died[pid]
+        os.kill(pid, signal.SIGCONT)
         self._killer.spared = None
 
 
@@ -162,7 +213,8 @@ class Killed:
         """Fails unless all was made up for; void unless as many kills landed as were planned."""
         if self.killer.kills < FEWEST or self.killer.at_work < FEWEST_AT_WORK:
             void(f"{self.killer.kills} kills, {self.killer.at_work} of them at work: {self.killer.told}")
-        assert oracle.complaints() == []
+        complaints = oracle.complaints()
+        assert complaints == [], complaints
         assert self.exits == {-9}, "a worker ended although nobody killed it"
         assert repeats(self.rig.source.log) <= 2 * self.killer.kills
         assert self.watch.longest <= LEASE + 15

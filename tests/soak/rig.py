@@ -184,6 +184,10 @@ class Watch(Beside):
             if (since := self.gone.get(pid)) is not None:
                 self._waits[pid] = now - since
 
+    def held(self, pid: int) -> float:
+        """Seconds after a process had gone at which jobs were last seen to be its own; 0 where none were."""
+        return self._waits.get(pid, 0.0)
+
     @property
     def recovered(self) -> int:
         """Processes that were gone with jobs in hand."""

@@ -17,12 +17,12 @@ def test_nothing_is_lost_though_processes_are_killed_every_two_seconds(
 ) -> None:
     rig, expected = make_rig(), laboratory.undisturbed()
     with killed(rig, seed) as run:
-        sleeper = Sleeper(rig, run.killer)
+        sleeper = Sleeper(rig.lab, run.killer, run.watch)
         killing(run.killer, lambda: run.mapping.is_over, sleeper.look)
-        sleeper.wake_in_time()
+        sleeper.look_on(lambda: run.mapping.is_over)
 
     oracle = rig.oracle(expected)
     figures |= run.figures(oracle) | {"stopped in a transaction": sleeper.in_transaction}
     if not sleeper.overslept:
-        void("no process was stopped past its lease while it held jobs")
+        void(f"no process was stopped past its lease while it held jobs: {sleeper.told}")
     run.lost_nothing(oracle)

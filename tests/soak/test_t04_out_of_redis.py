@@ -125,7 +125,19 @@ def ready(supervisor: Supervisor) -> bool:
 
 
 def waits_for_work(supervisor: Supervisor, rig: Rig, redis: Redis) -> bool:
-    return ready(supervisor) and not queued(rig) and not redis.hlen("unacked")
+    return ready(supervisor) and not queued(rig) and not held(redis)
+
+
+def held(redis: Redis) -> int:
+    """Messages for crawlers that wait or were taken, at one moment: what is put back goes from there to there and back
+    within a few milliseconds, and a worker with an old message would do the new one's work.
+    """
+    with redis.pipeline(transaction=True) as at_once:
+        at_once.hlen("unacked")
+        at_once.llen("crawler")
+        for priority in range(1, 11):
+            at_once.llen(f"crawler\x06\x16{priority}")
+        return sum(at_once.execute())
 
 
 def queued(rig: Rig) -> bool:

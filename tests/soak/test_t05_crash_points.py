@@ -6,6 +6,7 @@ then the scenario runs again for each, with a crash there, and has to end as if 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import MakeLab
+from tests.model_server import ModelServer
 from tests.redis_server import RedisServer
 from tests.servers import free_port
-from tests.soak import crash_alone, crash_cluster, crashing
+from tests.soak import crash_alone, crash_cluster, crash_reading, crashing
 from tests.soak.crash_alone import Outcome, differences
 from tests.soak.crash_cluster import ClusterRig
 from tests.soak.crash_lists import Plan, out_of_date, plans, unaccounted
@@ -40,7 +42,11 @@ def crashing_refnet(tmp_path: Path, points: Path) -> Iterator[ForkingRefnet]:
 
 
 def test_every_crash_point_of_one_process_is_made_up_for(
-    crashing_refnet: ForkingRefnet, points: Path, tmp_path: Path, figures: dict[str, object]
+    crashing_refnet: ForkingRefnet,
+    points: Path,
+    tmp_path: Path,
+    figures: dict[str, object],
+    wanted: re.Pattern[str],
 ) -> None:
     scenarios = {one.name: one for one in crash_alone.scenarios()}
     whole = {name: crash_alone.run(crashing_refnet, points, tmp_path / "user", one) for name, one in scenarios.items()}
@@ -48,7 +54,7 @@ def test_every_crash_point_of_one_process_is_made_up_for(
     tried = plans({name: outcome.seen for name, outcome in whole.items()}, middle=True)
     tally = Tally()
 
-    for plan in tried:
+    for plan in (one for one in tried if wanted.search(str(one))):
         outcome = crash_alone.run(
             crashing_refnet, points, tmp_path / "user", scenarios[plan.scenario], plan.point, plan.nth
         )
@@ -63,18 +69,23 @@ def rig(
     make_lab: MakeLab, redis_server: RedisServer, redis_url: str, crashing_refnet: ForkingRefnet, points: Path
 ) -> Iterator[ClusterRig]:
     port = free_port()
-    environment = {
-        crashing.FOLDER: str(points),
-        "SEMANTIC_SCHOLAR_URL": f"http://127.0.0.1:{port}/graph/v1",
-        "REFNET_BATCH_IDS": "10",
-    }
-    made = ClusterRig(make_lab(redis_url, environment=environment), redis_server, crashing_refnet, points, port)
-    with made.supervised():
-        yield made
+    origin = f"http://127.0.0.1:{port}"
+    with ModelServer([*crash_reading.MODES]) as model:
+        environment = {
+            crashing.FOLDER: str(points),
+            "SEMANTIC_SCHOLAR_URL": f"{origin}/graph/v1",
+            "REFNET_BATCH_IDS": "10",
+            **crash_reading.places(origin),
+            **crash_reading.paid(model),
+        }
+        lab = make_lab(redis_url, environment=environment)
+        made = ClusterRig(lab, redis_server, crashing_refnet, points, port, model)
+        with made.supervised():
+            yield made
 
 
 def test_every_crash_point_of_a_cluster_is_made_up_for(
-    rig: ClusterRig, points: Path, tmp_path: Path, figures: dict[str, object]
+    rig: ClusterRig, points: Path, tmp_path: Path, figures: dict[str, object], wanted: re.Pattern[str]
 ) -> None:
     scenarios = {one.name: one for one in crash_cluster.scenarios()}
     whole = {name: crash_cluster.run(rig, one) for name, one in scenarios.items()}
@@ -84,7 +95,7 @@ def test_every_crash_point_of_a_cluster_is_made_up_for(
     tried = plans({name: outcome.seen for name, outcome in whole.items()}, middle=False)
     tally = Tally()
 
-    for plan in tried:
+    for plan in (one for one in tried if wanted.search(str(one))):
         # A child dies by itself and is made up for by its worker; a worker dies with all its children.
         how = crashing.TOGETHER if plan.role == "main" else crashing.ALONE
         outcome = crash_cluster.run(rig, scenarios[plan.scenario], plan.point, plan.role, how)
@@ -95,6 +106,12 @@ def test_every_crash_point_of_a_cluster_is_made_up_for(
     # Last, so that the rest is known where a point is new.
     assert unaccounted(reached) == []
     assert out_of_date(reached) == []
+
+
+@pytest.fixture
+def wanted(request: pytest.FixtureRequest) -> re.Pattern[str]:
+    """The runs asked for on the command line."""
+    return re.compile(request.config.getoption("--plans"))
 
 
 class Tally:

@@ -42,7 +42,7 @@ _STARTS = (
     """CREATE TRIGGER started AFTER UPDATE ON pace FOR EACH ROW WHEN (NEW.starts > OLD.starts)
     EXECUTE FUNCTION soak.started()""",
 )
-_DATE = re.compile(r"^\[(\d{4}-\d\d-\d\d)", re.MULTILINE)
+_DATE = re.compile(r"^(\d{4}-\d\d-\d\d)", re.MULTILINE)
 
 
 def test_no_clock_of_a_worker_or_a_beat_matters(

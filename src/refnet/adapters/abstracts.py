@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
-from refnet.domain.notes import Summary
 from refnet.domain.papers import Paper
+from refnet.domain.prose import stands_alone
+from refnet.domain.sentences import join_sentences, split_sentences
+from refnet.domain.summaries import Summary
 
 #: Sentences of an abstract that are taken: what a paper does stands first, what it finds last.
 FIRST, LAST = 2, 2
-_END = re.compile(r"(?<=[.!?。！？])(?:\s+(?=[A-Z0-9\"“(\[])|(?<=[。！？]))")
-#: Words before which a full stop ends no sentence.
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|et al|cf|vs|Fig|Figs|Eq|Eqs|Sec|Dr|Prof|No|St|approx|resp|ca|[A-Z])\.)$")
+#: Sentences more that are taken before the last ones, as long as those lean on what stands before.
+MORE = 3
+#: Stands where sentences were left out.
+GAP = "[…]"
 
 
 class AbstractSummarizer:
     """Implements the `Summarizer` port with what a paper's record holds:
 
-    the tldr, else sentences of the abstract, unchanged.
+    the tldr, else sentences of the abstract, unchanged, with a sign where some are left out.
     """
 
     def summarize(self, paper: Paper) -> Summary | None:
@@ -26,19 +29,17 @@ class AbstractSummarizer:
         if not paper.abstract:
             return None
         sentences = split_sentences(paper.abstract)
-        if len(sentences) > FIRST + LAST:
-            sentences = [*sentences[:FIRST], *sentences[-LAST:]]
-        text = " ".join(sentences)
+        begin = _last_part(sentences)
+        if begin > FIRST:
+            sentences = [*sentences[:FIRST], GAP, *sentences[begin:]]
+        text = join_sentences(sentences)
         return Summary(text, "abstract") if text else None
 
 
-def split_sentences(text: str) -> list[str]:
-    """The sentences of a text, English or Japanese, in order; white space is folded."""
-    pieces = _END.split(" ".join(text.split()))
-    sentences: list[str] = []
-    for piece in pieces:
-        if sentences and _ABBREVIATION.search(sentences[-1]):
-            sentences[-1] = f"{sentences[-1]} {piece}"
-        elif piece:
-            sentences.append(piece)
-    return sentences
+def _last_part(sentences: Sequence[str]) -> int:
+    """Where the last sentences begin that are taken: with one that makes sense behind a gap, if there is one near."""
+    begin = len(sentences) - LAST
+    for at in range(begin, max(begin - MORE, FIRST) - 1, -1):
+        if stands_alone(sentences[at]):
+            return at
+    return FIRST if begin - MORE <= FIRST else begin

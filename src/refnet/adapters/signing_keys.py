@@ -11,10 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from refnet.domain.errors import ConfigurationError
+from refnet.domain.signing_keys import LEAST, chosen_keys
 
 _FILE = "signing.key"
-#: The least characters of a key that somebody chose.
-_LEAST = 16
 #: What a process that died while it made a key leaves beside it, and the seconds after which it has died.
 _LEFT = re.compile(rf"{re.escape(_FILE)}\.[0-9a-f]{{16}}")
 _LEFT_AFTER = 60.0
@@ -26,12 +25,7 @@ def signing_keys(given: str | None, folder: Path) -> tuple[bytes, ...]:
     Raises ConfigurationError for a key that is too short, or a file that cannot be made or read.
     """
     if given is not None:
-        keys = tuple(key.strip().encode() for key in given.split(",") if key.strip())
-        if not keys or any(len(key) < _LEAST for key in keys):
-            raise ConfigurationError(
-                f"REFNET_SIGNING_KEYS holds a key of less than {_LEAST} characters. Make one with: refnet keys signing"
-            )
-        return keys
+        return chosen_keys(given)
     path = folder / _FILE
     _remove_leftovers(folder)
     try:
@@ -43,7 +37,7 @@ def signing_keys(given: str | None, folder: Path) -> tuple[bytes, ...]:
             f"The signing key {path} cannot be made or read ({error.strerror}). Set REFNET_DATA_DIR to a folder of your "
             "own, or REFNET_SIGNING_KEYS."
         ) from error
-    if len(key) < _LEAST:
+    if len(key) < LEAST:
         raise ConfigurationError(f"{path} holds no key. Remove the file; a new one is made.")
     return (key,)
 

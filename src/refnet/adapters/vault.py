@@ -23,6 +23,7 @@ PAPERS = "papers"
 OWN = "refnet"
 _EXTENSION = ".md"
 _TEMPORARY = (".refnet-", ".tmp")
+_TRIAL = "trial".join(_TEMPORARY)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {
@@ -75,7 +76,7 @@ class FolderVault:
                 folder = self._open[name] = _open_folder(shown)
                 if tidy:
                     _remove_strays(folder)
-                os.unlink(_write_beside(folder, b"", None), dir_fd=folder)
+                _try_to_write(folder)
             except OSError as error:
                 _refuse(error, shown)
 
@@ -232,6 +233,19 @@ def _write_beside(folder: int, content: bytes, mode: int | None) -> str:
             os.unlink(temporary, dir_fd=folder)
         raise
     return temporary
+
+
+def _try_to_write(folder: int) -> None:
+    """Make a file that is never seen, where the system has such; else one of always the same name, and remove it: what a
+    process leaves that dies in between, the next one removes.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.close(os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666, dir_fd=folder))
+        return
+    # Not every file system has them. Where it is the folder that refuses, this one says why.
+    os.close(os.open(_TRIAL, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder))
+    with contextlib.suppress(FileNotFoundError):  # others try at the same time
+        os.unlink(_TRIAL, dir_fd=folder)
 
 
 def _remove_strays(folder: int) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +14,21 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 
-from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.database.cluster import ClusterStore
 from refnet.adapters.database.counts import RequestCounts
-from refnet.adapters.database.engine import database_url, open_engine, shown, sqlite_file
+from refnet.adapters.database.engine import database_url, open_engine, see_writes, shown, sqlite_file
 from refnet.adapters.database.lock import one_at_work, one_on_server, shared_on_server, try_on_server
 from refnet.adapters.database.migrate import open_at_head
 from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.database.store import Store
 from refnet.adapters.vault import FolderVault
+from refnet.bootstrap.full_texts import look_at_model_key, open_full_texts
 from refnet.bootstrap.told_pace import ToldPace
 from refnet.domain.crawl import Limits
 from refnet.domain.errors import Busy, ConfigurationError
 from refnet.domain.workers import WorkerReport
 from refnet.pipeline.crawl_requests import RequestRunner, ToldProgress
+from refnet.pipeline.full_texts import FullTexts
 from refnet.pipeline.map_papers import Mapper
 from refnet.pipeline.patience import Patience, Unending
 from refnet.ports import Pace, Progress
@@ -86,11 +87,22 @@ class Application:
         with self.alone():
             open_at_head(self.engine)
             self.store.free_all()
-            yield
+            try:
+                yield
+            except (KeyboardInterrupt, SystemExit):
+                # Where it struck while the server said that jobs were claimed, nobody knows of them.
+                with suppress(Exception):
+                    self.store.give_back([_owner()])
+                raise
 
     def check_schema(self) -> None:
         """Raises ConfigurationError for a database of another version's."""
         open_at_head(self.engine)
+
+    def check_database(self) -> None:
+        """The same; and raises StoreUnavailable where it takes no writes, without which no work can be done."""
+        self.check_schema()
+        see_writes(self.engine)
 
     @property
     def is_cluster(self) -> bool:
@@ -183,6 +195,20 @@ class Application:
                 report_text,
             )
 
+    def full_texts(self, progress: Progress, model: str | None = None) -> AbstractContextManager[FullTexts]:
+        """What reads papers and summarises them. Raises ConfigurationError for a language model that cannot be used."""
+        return open_full_texts(
+            self.settings,
+            self.engine,
+            model=model,
+            waiting=lambda seconds: progress.waiting(seconds, "its turn with a host"),
+            say=progress.say,
+        )
+
+    def look_at_model_key(self, model: str | None = None) -> None:
+        """Raises ConfigurationError for a language model that cannot be used, or whose server refuses the key."""
+        look_at_model_key(self.settings, model)
+
     @contextmanager
     def mapper(
         self, progress: Progress, *, unending: bool = False, check: Callable[[], None] | None = None
@@ -193,16 +219,16 @@ class Application:
         settings = self.settings
         # One pace for both: why the next request waits is known to the one that was told of the failure.
         pace = self.pace(progress, check)
-        with closing(self.source(progress, pace)) as source:
+        with closing(self.source(progress, pace)) as source, self.full_texts(progress) as texts:
             patience = Patience(settings.outage_seconds, settings.no_network_seconds)
             yield Mapper(
                 store=self.store,
                 source=source,
                 pace=pace,
-                summarizer=AbstractSummarizer(),
+                texts=texts,
                 patience=Unending(pace) if unending else patience,
                 progress=progress,
-                owner=f"{socket.gethostname()}:{os.getpid()}",
+                owner=_owner(),
                 backoff=1.0 / settings.requests_per_second,
                 check=check or _never,
             )
@@ -232,3 +258,8 @@ def build(settings: Settings) -> Application:
     connections(settings)
     engine = open_engine(url)
     return Application(settings, engine, ClusterStore(engine))
+
+
+def _owner() -> str:
+    """Who this process is in the ledger, where it works alone."""
+    return f"{socket.gethostname()}:{os.getpid()}"

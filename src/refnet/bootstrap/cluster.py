@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from refnet.adapters.abstracts import AbstractSummarizer
 from refnet.adapters.celery_queue.announcer import CeleryAnnouncer
 from refnet.adapters.celery_queue.application import create_app
 from refnet.adapters.celery_queue.dead_letters import DeadLetters
@@ -21,10 +21,12 @@ from refnet.adapters.database.pace import DatabasePace
 from refnet.adapters.processes import this_process
 from refnet.adapters.vault import FolderVault
 from refnet.bootstrap.connections import connections, keys
+from refnet.bootstrap.full_texts import open_full_texts
 from refnet.domain.crawl import Limits
-from refnet.domain.errors import ConfigurationError, RefnetError
+from refnet.domain.errors import BrokerUnavailable, ConfigurationError, RefnetError
 from refnet.domain.jobs import Stage
 from refnet.domain.workers import several
+from refnet.pipeline.announce import OUTSIDE, announce
 from refnet.pipeline.cluster import ClusterWorker, summarize_wave
 from refnet.pipeline.crawl_requests import RequestStarter
 from refnet.pipeline.lease import Lease
@@ -109,6 +111,10 @@ class Cluster:
         """Messages that wait in each queue, summed over priorities. Raises BrokerUnavailable."""
         return self.announcer.depths()
 
+    def look_at_broker(self) -> None:
+        """Raises BrokerUnavailable where the broker does not answer, or a Redis takes no messages."""
+        self.announcer.look()
+
     def close(self) -> None:
         self._opened.close()
         self.engine.dispose()
@@ -122,6 +128,12 @@ class Cluster:
         if wanted is not None and place is not None and str(wanted) != place:
             raise ConfigurationError(elsewhere(place, str(wanted)))
         return place if wanted is None else str(wanted)
+
+    def rewrite_notes(self, paper_ids: Sequence[str]) -> None:
+        """Let the workers write notes anew. A broker that is away is told later."""
+        self.store.enqueue(Stage.GENERATE, paper_ids)
+        with suppress(BrokerUnavailable):
+            announce(self.store, self.announcer, patience=OUTSIDE)
 
     def follower(self, mapper: Mapper) -> Follower:
         """What hands a crawl to the workers and follows it."""
@@ -153,7 +165,9 @@ class Cluster:
             counted=RequestCounts(self.engine, SemanticScholar.name).answered,
         )
         self._opened.callback(source.close)
-        summarizer = AbstractSummarizer()
+        texts = self._opened.enter_context(
+            open_full_texts(settings, self.engine, say=logging.getLogger("summarizer").warning, waits=True)
+        )
         turns = Turns(store, owner, passing, ending)
         vault = VaultWorker(store, FolderVault(settings.output_dir), settings.note_names, turns)
         return ClusterWorker(
@@ -165,7 +179,7 @@ class Cluster:
                 Unending(pace),
                 owner=owner,
                 backoff=1.0 / settings.requests_per_second,
-                holding=lambda wave: Lease(store, wave),
+                holding=lambda wave: Lease(store.renew, wave),
                 passing=passing,
                 ending=ending,
                 paused=pace.paused,
@@ -173,7 +187,7 @@ class Cluster:
             summarizer=OfflineRunner(
                 store,
                 Stage.SUMMARIZE,
-                lambda wave, lease: summarize_wave(store, summarizer, wave, lease),
+                lambda wave, lease: summarize_wave(store, texts, wave, lease),
                 owner=owner,
                 most=MOST_SUMMARIES,
                 passing=passing,
@@ -183,7 +197,7 @@ class Cluster:
                 store, Stage.GENERATE, vault.write, owner=owner, most=MOST_NOTES, passing=passing, ending=ending
             ),
             vault=vault,
-            requests=RequestStarter(store, source, ForATask(pace), Silent()),
+            requests=RequestStarter(store, source, ForATask(pace), Silent(), passing=passing, ending=ending),
             announcer=self.announcer,
             limits=self.limits,
             max_depth=settings.max_depth,

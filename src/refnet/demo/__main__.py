@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from refnet.demo import BUNDLED_CORPUS
+from refnet.demo.bundled import demo_corpus, demo_downloads
+from refnet.demo.downloads import Downloads
 from refnet.demo.graph import Corpus
 from refnet.demo.server import StandIn
 from refnet.demo.switches import FAULT_KINDS, Switches
@@ -24,9 +26,17 @@ _DEFAULTS = Switches()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop. Exit code 2 where the arguments or the corpus are no good."""
     given = vars(_parser().parse_args(arguments))
-    corpus, host, port = given.pop("corpus"), given.pop("host"), given.pop("port")
+    folder, host, port = given.pop("corpus"), given.pop("host"), given.pop("port")
     try:
-        stand_in = StandIn(Corpus.load(corpus), Switches(**given), host, port)
+        if given.pop("pdfs"):
+            if folder is not None:
+                raise ConfigurationError(
+                    "--pdfs are those of the bundled corpus: leave one of --pdfs and --corpus out."
+                )
+            corpus, downloads = demo_corpus(), demo_downloads()
+        else:
+            corpus, downloads = Corpus.load(folder or BUNDLED_CORPUS), Downloads()
+        stand_in = StandIn(corpus, Switches(**given), host, port, downloads=downloads)
     except (ConfigurationError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -45,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         description="A stand-in for the Semantic Scholar Graph API on loopback.",
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--corpus", default=BUNDLED_CORPUS, help="folder of papers.jsonl and edges.jsonl")
+    parser.add_argument(
+        "--corpus", default=None, help="folder of papers.jsonl and edges.jsonl (default: the bundled one)"
+    )
+    parser.add_argument("--pdfs", action="store_true", default=False, help="the invented papers too, with their PDFs")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     for name, kind, text in (

@@ -35,11 +35,12 @@ class _Refusal(Exception):
 class Answers:
     """Answers over one graph. Safe for many threads."""
 
-    def __init__(self, graph: Graph, switches: Switches) -> None:
+    def __init__(self, graph: Graph, switches: Switches, origin: str) -> None:
+        """`origin` stands before links of the graph that begin with `/`."""
         self.lists = Lists(graph, switches)
         self._graph = graph
         self._switches = switches
-        self._projection = Projection(self.lists)
+        self._projection = Projection(self.lists, origin)
 
     def answer(self, route: str, path: str, query: Query, body: bytes) -> Reply:
         """`route` is that of `route_of`; `path` follows `/graph/v1` and is decoded."""

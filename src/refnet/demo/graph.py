@@ -84,6 +84,14 @@ class Corpus:
             return cls(_lines(Path(papers)), _lines(Path(edges)))
         return cls(_lines(_file(Path(papers), "papers")), _lines(_file(Path(papers), "edges")))
 
+    @classmethod
+    def load_all(cls, folders: Iterable[Path]) -> Corpus:
+        """Read several folders as one corpus: an edge may lead from one into another. Raise ConfigurationError."""
+        files = [(_file(folder, "papers"), _file(folder, "edges")) for folder in folders]
+        return cls(
+            (row for papers, _ in files for row in _lines(papers)), (row for _, edges in files for row in _lines(edges))
+        )
+
     def __len__(self) -> int:
         return len(self._rows)
 

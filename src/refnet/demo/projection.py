@@ -36,8 +36,10 @@ _NOTICE = "is subject to the license of its author or owner; please go to the so
 class Projection:
     """Encodes papers and lists of one graph. Safe for many threads: a row encoded twice is the same row."""
 
-    def __init__(self, lists: Lists) -> None:
+    def __init__(self, lists: Lists, origin: str) -> None:
+        """`origin` stands before links of the corpus that begin with `/`."""
         self._lists = lists
+        self._origin = origin
         self._kept: dict[Selection, dict[int, str]] = {}
         self._room = _KEPT
 
@@ -134,8 +136,13 @@ class Projection:
                 if row.get("corpusId") is not None:
                     known["CorpusId"] = int(row["corpusId"])
                 return known
+            case "openAccessPdf" if (row.get(name) or {}).get("url"):
+                return {**row[name], "url": self._link(row[name]["url"])}
             case _:
                 return row[name] if name in row else _ABSENT.get(name)
+
+    def _link(self, url: str | None) -> str | None:
+        return f"{self._origin}{url}" if url and url.startswith("/") else url
 
     def _home(self, index: int) -> str:
         return f"https://www.semanticscholar.org/paper/{self._lists.graph.paper_id(index)}"
@@ -152,7 +159,7 @@ class Projection:
             place = self._home(index)
         notice = elided if self._lists.elided(index) else ""
         return {
-            "url": links.get("url") or "",
+            "url": self._link(links.get("url")) or "",
             "status": links.get("status"),
             "license": links.get("license"),
             "disclaimer": f"Notice: {notice}Paper or abstract available at {place}, which {_NOTICE}",

@@ -19,6 +19,7 @@ from typing import Self, cast, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from refnet.demo.answers import Answers, Query, route_of
+from refnet.demo.downloads import Download, Downloads, downloads_as_json
 from refnet.demo.faults import TIMED_OUT, Faults, Reply, forbidden, refused, spoil
 from refnet.demo.graph import Direction, Graph, breadth_first
 from refnet.demo.limiter import Limiter
@@ -32,20 +33,33 @@ _BASE = "/graph/v1"
 class StandIn:
     """Serves a graph as the Graph API does, from `__enter__` to `__exit__`, on threads of this process.
 
-    The port is bound, and `url` known, at once. `log` grows by an entry per request before its answer goes.
+    The port is bound, and `url` known, at once. `log` grows by an entry per request before its answer goes;
+    `downloaded` does so for requests that are not the API's. Links in the corpus that begin with `/` lead to the
+    stand-in itself: `origin`, by the host and port that it listens on, stands before them.
     """
 
-    def __init__(self, corpus: Graph, switches: Switches | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        corpus: Graph,
+        switches: Switches | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        downloads: Downloads | None = None,
+    ) -> None:
         self.switches = switches or Switches()
         self.corpus = corpus
         self.log: list[Entry] = []
-        self._answers = Answers(corpus, self.switches)
+        self.downloaded: list[Download] = []
+        self._downloads = downloads or Downloads()
         self._lock = threading.Lock()
         self._limiter = Limiter(self.switches)
         self._faults = Faults(self.switches)
         self._server = Server((host, port), self.reply)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in")
-        self.url = f"http://{host}:{self._server.server_address[1]}{_BASE}"
+        self.origin = f"http://{host}:{self._server.server_address[1]}"
+        self.url = f"{self.origin}{_BASE}"
+        self._answers = Answers(corpus, self.switches, self.origin)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -61,9 +75,10 @@ class StandIn:
             raise self._server.crashes[0]
 
     def reset(self) -> None:
-        """Forget the log, the limiter's last arrivals and how many faults were drawn."""
+        """Forget both logs, the limiter's last arrivals and how many faults were drawn."""
         with self._lock:
             self.log.clear()
+            self.downloaded.clear()
             self._limiter = Limiter(self.switches)
             self._faults = Faults(self.switches)
 
@@ -79,6 +94,11 @@ class StandIn:
         path = unquote(parts.path)
         if path.startswith("/__"):
             return self._inspect(method, path, query)
+        download = self._downloads.answer(method, path, self.origin)
+        if download is not None:
+            with self._lock:
+                self.downloaded.append(Download(arrived, path, download.status, len(download.body)))
+            return download
         key = headers.get("x-api-key")
         path = path.removeprefix(_BASE) if path.startswith(f"{_BASE}/") else ""
         route = route_of(method, path)
@@ -129,13 +149,15 @@ class StandIn:
 
     def _inspect(self, method: str, path: str, query: Query) -> Reply:
         with self._lock:
-            entries = list(self.log)
+            entries, downloaded = list(self.log), list(self.downloaded)
         answer: object
         match method, path:
             case "GET", "/__log":
                 answer = as_json(entries)
             case "GET", "/__stats":
                 answer = statistics(entries)
+            case "GET", "/__downloads":
+                answer = downloads_as_json(downloaded)
             case "GET", "/__truth":
                 try:
                     depth = int(query.get("depth", "1"))

@@ -15,7 +15,9 @@ class Ask(IntFlag):
     DETAILS, REFERENCES and CITATIONS go into batch requests; the PAGE flags are lists to be fetched by pages instead.
     EXPAND marks a paper whose lists will be followed, so that a short one is fetched once more; ASKED_AGAIN one whose
     citations were lost
-    to the source's cap on a whole request and were put into a second request.
+    to the source's cap on a whole request and were put into a second request. FULL_TEXT is for the summarizer: the
+    paper's PDF is to be read. MEANWHILE is for the generator: the note was asked for again while its job ran, and may lack
+    what is new.
     """
 
     NOTHING = 0
@@ -26,6 +28,8 @@ class Ask(IntFlag):
     PAGE_CITATIONS = 16
     EXPAND = 32
     ASKED_AGAIN = 64
+    FULL_TEXT = 128
+    MEANWHILE = 256
 
     @property
     def batch(self) -> Ask:

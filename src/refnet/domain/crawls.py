@@ -12,6 +12,8 @@ from refnet.domain.papers import Direction, ListName, ListState
 #: A crawl fails after so many processes in a row that died while they saw to its vault. More than a job's three: in a
 #: large vault it takes seconds, cannot be halved to see whose fault it is, and kills from outside may hit it by chance.
 MOST_LOST_TURNS = 10
+#: Papers of a crawl that are summarised from their full text where nobody says how many.
+USUAL_FULL_TEXTS = 20
 
 
 class CrawlState(StrEnum):
@@ -41,7 +43,6 @@ class NotesDue:
     crawl_id: int
     stage: CrawlStage
     vault: str | None
-    lang: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def index_text(census: Census) -> str:
     told = say.index
     intro = told["intro"].format(notes=number(census.notes), links=number(census.links))
     if census.deleted:
-        intro += " " + told["deleted"].format(count=number(census.deleted))
+        intro += say.joined + told["deleted"].format(count=number(census.deleted))
     parts = [intro]
     if census.seeds:
         parts += [
@@ -82,7 +82,7 @@ def index_text(census: Census) -> str:
     if census.incomplete:
         lines = [f"- {_link(name)}, {heading}: {reason}" for name, heading, reason in sorted(census.incomplete)]
         parts += [f"## {told['incomplete']}", told["incomplete_intro"], _listed(lines, _INCOMPLETE, say.more)]
-    parts += [f"## {told['about']}", f"{told['attribution']} {told['ours']}"]
+    parts += [f"## {told['about']}", f"{told['attribution']}{say.joined}{told['ours']}"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from refnet.domain.crawl import Ask, Limits
@@ -16,6 +16,8 @@ MOST_ATTEMPTS = 10
 MOST_LOSSES = 3
 #: A job of the summarizer or the generator that failed so often by its own transient faults is buried.
 MOST_TRIES = 4
+#: Jobs of one request that a line of the log names one by one; of more it tells how many there are.
+MOST_NAMED = 10
 #: Papers of unknown weight whose citations are asked for in one request; more of them are first asked how many they
 #: have.
 MOST_UNKNOWN = 20
@@ -37,11 +39,14 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobFate:
-    """How it stands with a job: due in `due_in` seconds where it is queued; `reason` of its last failure."""
+    """How it stands with a job: due in `due_in` seconds where it is queued; `reason` of its last failure; `id` in the
+    ledger, which says nothing of how it stands.
+    """
 
     state: JobState
     due_in: float
     reason: str | None = None
+    id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,15 @@ class Wave:
     def alone(self) -> bool:
         return len(self.jobs) == 1
 
+    @property
+    def named(self) -> dict[str, str]:
+        """What lines of the log call it, by kind: its claim, its job and paper; of several jobs the first few, and how
+        many there are.
+        """
+        some = ",".join(str(job.id) for job in self.jobs[:MOST_NAMED])
+        more = {"paper": self.jobs[0].paper_id} if self.alone else {"jobs": str(len(self.jobs))}
+        return {"claim": self.claim, "job": some, **more}
+
 
 def choose(queued: Sequence[Job], limits: Limits, lead: str | None = None) -> Wave | None:
     """The next request out of the jobs that are due.
@@ -151,15 +165,18 @@ def choose(queued: Sequence[Job], limits: Limits, lead: str | None = None) -> Wa
 
 
 def choose_some(queued: Sequence[Job], most: int, lead: str | None = None) -> Wave | None:
-    """The next jobs of a stage that asks nobody: as many as may go together.
+    """The next jobs of a stage that asks no source: as many as may go together.
 
-    What failed in company goes by its smaller share; the paper `lead` is among them where it is due.
+    What failed in company goes by its smaller share; the paper `lead` is among them where it is due. A PDF that is to be
+    read goes alone: it takes its time, and others may take the next.
     """
     if not queued:
         return None
     leading = next((job for job in queued if job.paper_id == lead), None)
-    first = leading or min(queued, key=lambda job: most if job.share is None else job.share)
-    others = [job for job in queued if job.share == first.share and job is not first]
+    first = leading or min(queued, key=lambda job: (most if job.share is None else job.share, Ask.FULL_TEXT in job.ask))
+    if Ask.FULL_TEXT in first.ask:
+        return Wave((first,), Ask.FULL_TEXT)
+    others = [job for job in queued if job.share == first.share and job is not first and Ask.FULL_TEXT not in job.ask]
     return Wave((first, *others)[: first.share or most], Ask.NOTHING)
 
 

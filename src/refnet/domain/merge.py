@@ -35,7 +35,24 @@ class Merged:
 
 
 def merge(existing: str | None, rendered: Rendered, baseline: Baseline | None) -> Merged:
-    """The note as it should stand now. Without a baseline only what equals `rendered` is taken for ours."""
+    """The note as it should stand now. Without a baseline only what equals `rendered` is taken for ours.
+
+    Findings tell who made them where the summary above is the reader's, and the summary that the findings are.
+    """
+    merged = _merged(existing, rendered, baseline)
+    new = digests_of(rendered)
+    # After a crash several may be kept of one part.
+    summary, findings = (
+        set(new.get(part, ())) <= set(merged.digests.get(part, ())) for part in ("section:summary", "section:findings")
+    )
+    apart = [*(["findings"] if findings and not summary else []), *(["summary"] if summary and not findings else [])]
+    if "summary" in apart and "section:findings" not in merged.kept:
+        apart.remove("summary")  # there are none below it
+    apart = [key for key in apart if key in rendered.apart]
+    return _merged(existing, rendered.with_apart(apart), baseline) if apart and merged.problem is None else merged
+
+
+def _merged(existing: str | None, rendered: Rendered, baseline: Baseline | None) -> Merged:
     new = digests_of(rendered)
     fresh = to_text(rendered)
     if existing is None or existing == fresh:

@@ -6,16 +6,18 @@ Where the name had to drop signs of the title or cut it, the title stands in ful
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from refnet.domain import frontmatter, inert
 from refnet.domain.frontmatter import Value
 from refnet.domain.naming import is_linkable, title_part
 from refnet.domain.note_words import SECTIONS, Words, words
-from refnet.domain.notes import Neighbour, NoteContent, NoteList, Summary
+from refnet.domain.notes import Neighbour, NoteContent, NoteList
 from refnet.domain.papers import ListState, Paper
+from refnet.domain.summaries import NOTHING, Summary
+from refnet.domain.summary_text import findings_alone, findings_section, summary_section
 
 #: The version of the format, as the property `refnet` says it.
 FORMAT = 1
@@ -52,6 +54,13 @@ class Rendered:
     lead: str
     sections: Mapping[str, Section]
     lang: str
+    #: `summary` and `findings` as they are where the reader has a version of the other that is not of the same summary
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    def with_apart(self, keys: Iterable[str]) -> Rendered:
+        """The note with these sections as in `apart`."""
+        changed = {key: replace(self.sections[key], body=self.apart[key]) for key in keys}
+        return replace(self, sections={**self.sections, **changed}, apart={})
 
 
 def render(content: NoteContent, lang: str = "en") -> Rendered:
@@ -59,14 +68,19 @@ def render(content: NoteContent, lang: str = "en") -> Rendered:
     say = words(lang)
     bodies = {
         "abstract": inert.block(content.paper.abstract or ""),
-        "summary": _summary(content.summary, content.paper.abstract or "", say),
-        "findings": "",
+        "summary": summary_section(content.summary, content.paper.abstract or "", say),
+        "findings": findings_section(content.summary, say, _copy(content)),
         "references": _list("references", content.references, say),
         "citations": _list("citations", content.citations, say),
-        "links": _links(content.paper),
+        "links": _links(content.paper, _copy(content) or _pdf(content)),
     }
     sections = {key: Section(say.headings[key], bodies[key]) for key in SECTIONS if bodies[key]}
-    return Rendered(_properties(content), _lead(content, say), sections, lang)
+    apart = {
+        "summary": summary_section(content.summary, content.paper.abstract or "", say, say.findings_kept),
+        "findings": findings_alone(content.summary, say, _copy(content)),
+    }
+    apart = {key: body for key, body in apart.items() if key in sections}
+    return Rendered(_properties(content), _lead(content, say), sections, lang, apart)
 
 
 def to_text(rendered: Rendered) -> str:
@@ -112,8 +126,8 @@ def _properties(content: NoteContent) -> dict[str, Property]:
         "citation_count": paper.citation_count,
         "reference_count": paper.reference_count,
         "url": paper_page(paper),
-        "pdf": inert.link_url(paper.pdf_url),
-        "summary_basis": inert.value(content.summary.basis) if content.summary else None,
+        "pdf": _pdf(content),
+        "summary_basis": _basis(content.summary),
         "aliases": (title,) if title and title != content.name else (),
         "tags": tags,
         "refnet": FORMAT,
@@ -154,14 +168,8 @@ def _lead(content: NoteContent, say: Words) -> str:
     return f"{full}\n\n{line}" if line else full
 
 
-def _summary(summary: Summary | None, abstract: str, say: Words) -> str:
-    text = inert.block(summary.text) if summary else ""
-    if not summary or not text:
-        return ""
-    if summary.basis == "abstract" and inert.clean(summary.text) == inert.clean(abstract):
-        text = say.same_as_abstract
-    title = say.basis.get(summary.basis) or inert.inline(summary.basis)
-    return f"> [!summary] {title}\n" + "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
+def _basis(summary: Summary | None) -> str | None:
+    return inert.value(summary.basis) if summary is not None and summary.basis != NOTHING else None
 
 
 def _list(kind: str, held: NoteList, say: Words) -> str:
@@ -182,9 +190,21 @@ def _neighbour(row: Neighbour, say: Words) -> str:
     return f"- {title} ({row.year})" if row.year is not None else f"- {title}"
 
 
-def _links(paper: Paper) -> str:
+def _copy(content: NoteContent) -> str | None:
+    """Where the copy of a PDF lies, seen from the note; any reader of Markdown finds it there."""
+    return f"../refnet/{inert.url_path(content.pdf_copy, '')}" if content.pdf_copy else None
+
+
+def _pdf(content: NoteContent) -> str | None:
+    """The open PDF as the source names it, else where it was found; None where there is a copy in place of it."""
+    url = content.paper.pdf_url
+    if url is None and content.pdf_copy is None and content.summary is not None and content.summary.provenance:
+        url = content.summary.provenance.pdf_url
+    return inert.link_url(url)
+
+
+def _links(paper: Paper, pdf: str | None) -> str:
     lines = []
-    pdf = inert.link_url(paper.pdf_url)
     if pdf:
         lines.append(f"- [PDF]({pdf})")
     if paper.doi:

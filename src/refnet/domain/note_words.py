@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from refnet.domain import fallback_words
+
 #: The parts of a note that have a heading, in their order.
 SECTIONS = ("abstract", "summary", "findings", "references", "citations", "links")
 
@@ -16,6 +18,31 @@ class Words:
     headings: Mapping[str, str]
     #: by what a summary rests on
     basis: Mapping[str, str]
+    #: the same with the reason for which the full text was not read, and these reasons by `NoFullText`
+    basis_why: Mapping[str, str]
+    why: Mapping[str, str]
+    keywords: str
+    page: str
+    #: who made a summary from the full text, what was read, and what was left out
+    offline: str
+    by_model: str
+    fallback: str
+    pages: str
+    #: of the pages not read those that are pictures, and those that are damaged
+    picture_pages: str
+    damaged_pages: str
+    dropped: str
+    #: of findings in another language than the paper
+    translated: str
+    #: why statements were left out, and why a model did not make the summary, by how it is told in English
+    faults: Mapping[str, str]
+    fallbacks: Mapping[str, str]
+    left_out: str
+    hidden: str
+    #: where the reader's own version of the findings stays below a newer summary
+    findings_kept: str
+    #: what stands between two of these sentences
+    joined: str
     #: in place of a summary that would only repeat the abstract
     same_as_abstract: str
     untitled: str
@@ -42,7 +69,43 @@ ENGLISH = Words(
         "full text": "From the full text",
         "abstract": "From the abstract; the full text was not read",
         "tldr": "Semantic Scholar's TLDR; the full text was not read",
+        "nothing": "No summary",
     },
+    basis_why={
+        "abstract": "From the abstract; {why}",
+        "tldr": "Semantic Scholar's TLDR; {why}",
+        "nothing": "No summary: there is no abstract, and {why}",
+    },
+    why={
+        "not open": "no open PDF was found",
+        "not reached": "no place that has the PDF answered",
+        "needs a password": "the PDF needs a password",
+        "a scan": "the PDF holds no text (a scan)",
+        "no text": "the PDF holds no text",
+        "hardly any prose": "the PDF holds hardly any prose",
+        "damaged": "the PDF is damaged",
+        "not a PDF": "what stands at its address is not a PDF",
+        "too large": "the PDF is too large",
+        "too long to read": "the PDF takes too long to read",
+    },
+    keywords="Keywords: {words}",
+    page="p. {page}",
+    offline="Sentences of the paper, chosen offline.",
+    by_model="By the language model {model} (prompt {prompt}); its findings were held against the paper, of its "
+    "sentences the numbers alone.",
+    fallback="The language model did not make it: {why}.",
+    pages="{read} of {of} pages read.",
+    picture_pages="Pages that are pictures and hold no text: {count}.",
+    damaged_pages="Damaged pages: {count}.",
+    dropped="Statements of the model that the paper does not bear out, left out: {count}{why}.",
+    translated="Findings in another language than the words that they rest on: {count}. Of these only numbers, names and what "
+    "rises or falls could be compared.",
+    faults={},
+    fallbacks={},
+    left_out="Sentences of the paper that the model was not given, for want of room: {count}.",
+    hidden="Text that no reader can see was left out: {count} characters.",
+    findings_kept="The key findings below are those of an earlier summary, as you changed them.",
+    joined=" ",
     same_as_abstract="The abstract is short enough to stand for itself.",
     untitled="untitled",
     et_al="{names} et al. ({count} authors)",
@@ -90,7 +153,52 @@ JAPANESE = Words(
         "full text": "本文による",
         "abstract": "要旨による(本文は読んでいない)",
         "tldr": "Semantic Scholar の TLDR(本文は読んでいない)",
+        "nothing": "要約なし",
     },
+    basis_why={
+        "abstract": "要旨による({why})",
+        "tldr": "Semantic Scholar の TLDR({why})",
+        "nothing": "要約なし(要旨がなく、{why})",
+    },
+    why={
+        "not open": "公開された PDF が見つからない",
+        "not reached": "PDF のある場所がどこも応答しない",
+        "needs a password": "PDF にパスワードが必要",
+        "a scan": "PDF に文字がない(スキャン)",
+        "no text": "PDF に文字がない",
+        "hardly any prose": "PDF に文章がほとんどない",
+        "damaged": "PDF が壊れている",
+        "not a PDF": "その場所にあるのは PDF ではない",
+        "too large": "PDF が大きすぎる",
+        "too long to read": "PDF を読むのに時間がかかりすぎる",
+    },
+    keywords="キーワード: {words}",
+    page="p. {page}",
+    offline="本文の文をオフラインで選んだもの。",
+    by_model="言語モデル {model} による(プロンプト {prompt})。知見は本文と照合したが、要約の文は数値だけを照合した。",
+    fallback="言語モデルは使えなかった: {why}。",
+    pages="{of} ページのうち {read} ページを読んだ。",
+    picture_pages="画像だけで文字のないページ: {count} ページ。",
+    damaged_pages="壊れているページ: {count} ページ。",
+    dropped="本文に裏づけのないモデルの記述 {count} 件{why}は除いた。",
+    translated="原文と言語が異なる知見は {count} 件で、照合したのは数値・名称・増減だけである。",
+    faults={
+        "with a quote that is not in the paper": "引用が本文にない",
+        "whose quote would have taken too long to look for": "引用を探すのに時間がかかりすぎる",
+        "with a number that is not in the quote": "数値が引用と合わない",
+        "saying more than the one sentence which a quote can bear out": "一文を超える",
+        "denying what the quote says, or saying what it denies": "肯定と否定が引用と逆",
+        "saying rise for fall, or fall for rise": "増減が引用と逆",
+        "about something else than the quote": "引用と別の事柄",
+        "on a quote that was there already": "同じ引用の繰り返し",
+        "in the summary, with a number that is not in the paper": "要約の数値が本文にない",
+        "with an address, words of the prompt or no quote": "アドレスやプロンプトの語を含む、または引用がない",
+    },
+    fallbacks=fallback_words.JAPANESE,
+    left_out="長さの都合でモデルに渡さなかった文は {count} 文。",
+    hidden="読者に見えない文字 {count} 字は除いた。",
+    findings_kept="下の主な知見は以前の要約のもので、編集されたまま残してある。",
+    joined="",
     same_as_abstract="要旨がそのまま要約になる。",
     untitled="題名なし",
     et_al="{names} ほか(著者 {count} 名)",

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from refnet.domain.papers import ListState, Paper
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A summary and what it rests on: `full text`, `abstract` or `tldr`. `text` is plain sentences."""
-
-    text: str
-    basis: str
+from refnet.domain.summaries import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +38,7 @@ class NoteContent:
     """Everything that the note of one paper says.
 
     `depth` is the distance from the nearest seed over the crawls of the vault, None where it is not known; 0 is a
-    seed.
+    seed. `pdf_copy` is the name of a file beside the vault's index that holds the paper's PDF: links lead there.
     """
 
     paper: Paper
@@ -56,6 +49,7 @@ class NoteContent:
     citations: NoteList = field(default_factory=NoteList)
     tags: tuple[str, ...] = ()
     depth: int | None = None
+    pdf_copy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ _EXAMPLES = frozenset(
         *("flowerpassword", "admin:password", "none", "null", "undefined"),
     }
 )
-#: What servers come with; nobody else is let in by it as long as they are reached from their own machine alone.
-_DEFAULTS = frozenset({"guest", "postgres", "redis", "rabbitmq", "admin", "root"})
+#: What servers come with, and what everybody would name a user of refnet's; nobody else is let in by it as long as they are
+#: reached from their own machine alone.
+_DEFAULTS = frozenset({"guest", "postgres", "redis", "rabbitmq", "admin", "root", "refnet"})
 _OWN_MACHINE = frozenset({None, "", "localhost", "::1"})
 
 
@@ -25,6 +26,11 @@ def is_none(word: str) -> bool:
     word = word.strip()
     unfilled = "${" in word or "$(" in word or (word.startswith("<") and word.endswith(">"))
     return not word or unfilled or word.lower() in _EXAMPLES
+
+
+def is_default(word: str) -> bool:
+    """Whether it is what a server comes with, or refnet's own name: words that stand in every other line of a log."""
+    return word.strip().lower() in _DEFAULTS
 
 
 def holds_none(secret: str) -> bool:
@@ -50,7 +56,7 @@ def _url_holds_none(url: str) -> bool:
     if not given:
         return given is not None and not _is_own_machine(host)
     password = unquote(given)
-    return is_none(password) or (password.lower() in _DEFAULTS and not _is_own_machine(host))
+    return is_none(password) or (is_default(password) and not _is_own_machine(host))
 
 
 def _is_own_machine(host: str | None) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from refnet.domain.passwords import is_default
+
 HIDDEN = "***"
 #: Parts of a secret that are shorter stand in too many words; in a URL they are hidden all the same.
 _LEAST = 4
@@ -46,11 +48,19 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """A secret and what of it is one by itself: the password of a URL, each of several keys, what follows a name."""
+    """A secret and what of it is one by itself: the password of a URL, each of several keys, what follows a name.
+
+    Not a password of a URL that anybody would try: a server of the own machine may have such a one, and to hide it would
+    tell nothing but that, and take words out of all that is told. Within URLs it is hidden as any is.
+    """
     found = [secret]
     try:
         url = urlsplit(secret)
-        found += [url.password or "", *(value for name, value in parse_qsl(url.query) if "pass" in name.lower())]
+        password = url.password or ""
+        found += [
+            "" if is_default(unquote(password)) else password,
+            *(value for name, value in parse_qsl(url.query) if "pass" in name.lower()),
+        ]
     except ValueError:
         url = None
     if url is None or not url.scheme or "://" not in secret:

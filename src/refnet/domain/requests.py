@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from refnet.domain.crawls import CrawlSeed, CrawlStage, CrawlState
+from refnet.domain.crawls import USUAL_FULL_TEXTS, CrawlSeed, CrawlStage, CrawlState
 from refnet.domain.papers import Direction
 from refnet.domain.seeds import Identifier, IdentifierKind, Seed, Unresolved
 
@@ -25,7 +25,7 @@ class RequestState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked for. `unresolved` are seeds that were refused when they were read; `vault` None leaves it to who
-    does the work.
+    does the work, `lang` None is the vault's own language. `full_texts` is how many papers are to be read, None for all.
     """
 
     seeds: Sequence[Seed]
@@ -35,7 +35,8 @@ class Wish:
     refresh_days: float | None = None
     unresolved: Sequence[Unresolved] = ()
     vault: str | None = None
-    lang: str = "en"
+    lang: str | None = None
+    full_texts: int | None = USUAL_FULL_TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class CrawlRequest:
-    """A wish as it is kept. `fence` is a text that no other holder of it ever has; `report` is what `map` tells."""
+    """A wish as it is kept. `fence` is a text that no other holder of it ever has; `report` is what `map` tells;
+    `losses` are the workers that were lost at it, and the time limits that it came to, since a seed was last resolved.
+    """
 
     id: int
     wish: Wish
@@ -59,6 +62,7 @@ class CrawlRequest:
     report: str | None = None
     fence: str | None = None
     progress: Mapping[str, Any] = field(default_factory=dict)
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,12 @@ class Seed:
     citekey: str | None = None
 
 
+#: A paper that is sure to be known, by either: whoever wonders whether a source is well asks for it.
+KNOWN = Seed(
+    "arXiv:1706.03762", (Identifier(IdentifierKind.ARXIV, "1706.03762"),), "Attention Is All You Need", 2017, "Vaswani"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Unresolved:
     """A seed that names no paper, and why, in words for the user."""

@@ -103,11 +103,13 @@ def of_messages(waiting: dict[str, int]) -> str | None:
     )
 
 
-def of_beat(seconds: float | None) -> str | None:
+def of_beat(seconds: float | None, *, wanted: bool = False) -> str | None:
     """In words, that beat has gone; None where it has not, or where none was run lately. `seconds` is since its last
-    turn.
+    turn. Where one is `wanted` it is missed for ever, and from the beginning.
     """
-    if seconds is None or not BEAT_GONE_AFTER < seconds <= BEAT_FORGOTTEN_AFTER:
+    if seconds is None:
+        return "Beat has never sent a health check. Start it: celery -A refnet beat." if wanted else None
+    if seconds <= BEAT_GONE_AFTER or (seconds > BEAT_FORGOTTEN_AFTER and not wanted):
         return None
     return (
         f"Beat has sent no health check for {seconds / 60:.0f} min. Start it again: celery -A refnet beat. "

@@ -96,6 +96,11 @@ class WorkerReport:
         return self.reason is not None and self.reason.startswith(MEMORY_FAULT)
 
     @property
+    def leaves_work(self) -> bool:
+        """Whether it lives, could work, and takes none."""
+        return self.lives and self.reason is not None and not self.reason.startswith((VAULT_FAULT, MEMORY_FAULT))
+
+    @property
     def fault(self) -> str | None:
         """In words, what is wrong with the worker."""
         if not self.lives:

@@ -59,7 +59,7 @@ def ledger_families(figures: Figures) -> list[Metric]:
         "refnet_oldest_due_seconds", "Since when the oldest due job waits; 0 where none is due.", labels=["stage"]
     )
     quiet = GaugeMetricFamily(
-        "refnet_quiet_seconds", "Since a job last changed or its lease was renewed.", labels=["stage"]
+        "refnet_quiet_seconds", "Since a worker last did something with a job, or renewed its lease.", labels=["stage"]
     )
     for stage in Stage:
         for state in JobState:
@@ -93,6 +93,23 @@ def source_families(figures: Figures, sources: Mapping[str, str]) -> list[Metric
     for source, seconds in waited.items():
         waits.add_metric([source], seconds)
     return [blocked, failures, requests, waits]
+
+
+def model_families(figures: Figures, cap: float) -> list[Metric]:
+    """What language models were asked for, and what that cost; `cap` is in US dollars a day."""
+    calls = CounterMetricFamily("refnet_model_calls", "Calls of a language model.", labels=["model"])
+    tokens = CounterMetricFamily("refnet_model_tokens", "Tokens sent and received.", labels=["model", "direction"])
+    dollars = CounterMetricFamily("refnet_model_dollars", "US dollars that its calls cost.", labels=["model"])
+    for one in figures.models:
+        calls.add_metric([one.model], one.calls)
+        tokens.add_metric([one.model, "in"], one.tokens_in)
+        tokens.add_metric([one.model, "out"], one.tokens_out)
+        dollars.add_metric([one.model], one.usd)
+    spent = GaugeMetricFamily(
+        "refnet_model_spent_today_dollars", "US dollars spent or set aside today (UTC).", value=figures.spent
+    )
+    most = GaugeMetricFamily("refnet_model_spend_cap_dollars", "US dollars that may be spent a day.", value=cap)
+    return [calls, tokens, dollars, spent, most]
 
 
 def worker_families(workers: Iterable[WorkerReport]) -> list[Metric]:

@@ -19,6 +19,8 @@ MOST_WAITING = 64
 LOST_AFTER, LOST_BEHIND_OTHERS = 5.0, 120.0
 #: The same for a hint that some vault is to be seen to. A vault that cannot be written is looked at again as often.
 VAULT_LOST_AFTER = 20.0
+#: How much longer somebody waits who is no worker.
+OUTSIDE = 2.0
 #: A task does many jobs where many are due, so for so many of them one more hint is enough.
 FEW = 50
 #: The priority of a hint that some vault is to be seen to, and of one that somebody asked for a crawl.
@@ -64,16 +66,21 @@ class HintStore(Protocol):
         """Whose work papers are, where it is not the operator's."""
 
 
-def announce(store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage)) -> int:
+def announce(
+    store: HintStore, announcer: Announcer, stages: Sequence[Stage] = tuple(Stage), *, patience: float = 1.0
+) -> int:
     """Tell of what is due and nobody was told of; returns the number of messages.
+
+    A hint counts as lost after `patience` times as long as for a worker. Whoever is no worker has more of it than they: its
+    messages may all be refused, where it signs with another key, and what it told of would never be theirs to tell.
 
     Raises BrokerUnavailable: then nobody counts as told, and the next call tells.
     """
     due = store.due_counts()
-    return sum(_announce(store, announcer, stage, due.get(stage, 0)) for stage in stages)
+    return sum(_announce(store, announcer, stage, due.get(stage, 0), patience) for stage in stages)
 
 
-def _announce(store: HintStore, announcer: Announcer, stage: Stage, due: int) -> int:
+def _announce(store: HintStore, announcer: Announcer, stage: Stage, due: int, patience: float) -> int:
     vaults = stage is Stage.GENERATE and bool(store.notes_due())
     requests = stage is Stage.CRAWL and store.requests_due()
     if not due and not vaults and not requests:
@@ -83,12 +90,12 @@ def _announce(store: HintStore, announcer: Announcer, stage: Stage, due: int) ->
     room = MOST_WAITING - waiting
     if room <= 0:
         return 0
-    lost_after = LOST_BEHIND_OTHERS if waiting else LOST_AFTER
+    lost_after = patience * (LOST_BEHIND_OTHERS if waiting else LOST_AFTER)
     found = store.take_untold(stage, min(room, 1 + due // FEW), lost_after) if due else []
-    told = store.take_vaults_due(VAULT_LOST_AFTER) if vaults and room > len(found) else []
+    told = store.take_vaults_due(patience * VAULT_LOST_AFTER) if vaults and room > len(found) else []
     extra = [DueJob(0, paper_id, VAULT_PRIORITY) for paper_id in told[: room - len(found)]]
     if requests:
-        asked = store.take_requests_due(LOST_AFTER)
+        asked = store.take_requests_due(patience * LOST_AFTER)
         extra += [DueJob(0, word, REQUEST_PRIORITY, claim) for word, claim in asked[: max(1, room - len(found))]]
     if not found and not extra:
         return 0

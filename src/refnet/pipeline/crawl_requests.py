@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from refnet.domain.about import about
 from refnet.domain.crawl import Limits, wanted
 from refnet.domain.crawls import CrawlSeed, crawl_key
-from refnet.domain.errors import Cancelled, ConfigurationError, LeaseLost, RefnetError, Stopped, TransientError
+from refnet.domain.errors import (
+    Cancelled,
+    ConfigurationError,
+    LeaseLost,
+    RefnetError,
+    Stopped,
+    StorageFull,
+    TransientError,
+)
+from refnet.domain.jobs import MOST_LOSSES
 from refnet.domain.requests import CrawlRequest, Found, Wish
 from refnet.domain.seeds import Seed, Unresolved
+from refnet.pipeline.lease import LEASE, Lease, give_back
 from refnet.pipeline.map_papers import Done, Mapper, MapReport, MapRequest, none_found
 from refnet.pipeline.patience import Patience
+from refnet.pipeline.runner import bug
 from refnet.pipeline.seeds import SeedResolver, each_once
 from refnet.ports import CrawlStore, PaperSource, Progress, Vault
 
-#: Seconds for which a worker holds a request; it holds it anew after each portion of seeds.
-REQUEST_LEASE = 120.0
 #: Seeds resolved at a time by their identifiers, all in a request or two; and by their titles, a request each.
 BY_IDENTIFIER, BY_TITLE = 500, 5
 #: Seconds between two times that progress is told.
@@ -129,7 +138,7 @@ class RequestRunner:
         except RefnetError as error:
             self.store.fail_request(request.id, str(error))
         except Exception as error:
-            self.store.fail_request(request.id, f"A fault in refnet itself ({type(error).__name__}).")
+            self.store.fail_request(request.id, _fault(error))
             raise
         finally:
             self.progress.about(None)
@@ -170,6 +179,7 @@ def _map_request(wish: Wish, note_names: str) -> MapRequest:
         direction=wish.direction,
         refresh_days=wish.refresh_days,
         lang=wish.lang,
+        full_texts=wish.full_texts,
         note_names=note_names,
     )
 
@@ -181,11 +191,11 @@ class SharedRequestStore(CrawlStore, Protocol):
 
     def take_request(self, lease: float) -> CrawlRequest | None: ...
 
-    def keep_found(
-        self, request: CrawlRequest, found: Found, unresolved: Sequence[Unresolved], lease: float
-    ) -> None: ...
+    def renew_request(self, request: CrawlRequest, lease: float) -> None: ...
 
-    def give_back_request(self, request: CrawlRequest) -> None: ...
+    def keep_found(self, request: CrawlRequest, found: Found, unresolved: Sequence[Unresolved]) -> None: ...
+
+    def give_back_request(self, request: CrawlRequest, *, lost: bool = False) -> None: ...
 
     def start_request(self, request: CrawlRequest, key: str, limits: Limits) -> int: ...
 
@@ -195,50 +205,90 @@ class SharedRequestStore(CrawlStore, Protocol):
 @dataclass(slots=True)
 class RequestStarter:
     """One of many workers, who makes crawls of requests: what it has resolved of the seeds is kept, so that another can
-    go on with it.
+    go on with it once nobody renews its lease of `lease` seconds. `passing` and `ending` are as in `Runner`.
+
+    After a loss the seeds are resolved one by one, and one at which workers are lost again and again is given up.
     """
 
     store: SharedRequestStore
     source: PaperSource
     patience: Patience
     progress: Progress
+    lease: float = LEASE
+    passing: tuple[type[Exception], ...] = ()
+    ending: Callable[[], bool] = lambda: True
     _resolver: SeedResolver = field(init=False)
 
     def __post_init__(self) -> None:
         self._resolver = SeedResolver(self.source, self.store, self.patience, self.progress)
 
     def see_to_requests(self) -> bool:
-        """Begin with one of those that nobody is at; False where there is none. Raises TransientError."""
+        """Begin with one of those that nobody is at; False where there is none.
+
+        Raises what only waiting cures: TransientError, Stopped; the request is gone on with by whoever comes next. A bug
+        is raised on, too, and the request has failed by it, as by what no waiting cures.
+        """
         if not self.store.requests_due():
             return False
-        request = self.store.take_request(REQUEST_LEASE)
+        request = self.store.take_request(self.lease)
         if request is None:
             return False
         try:
-            self._start(request)
+            with about(crawl=request.id), Lease(self.store.renew_request, request, self.lease):
+                self._start(request)
         except LeaseLost:
             return True
-        except BaseException:
-            # A time limit, an outage: whoever is told next goes on with it.
-            with suppress(RefnetError):
-                self.store.give_back_request(request)
+        except self.passing:
+            give_back(partial(self.store.give_back_request, request, lost=True))
+            raise
+        except StorageFull as error:
+            try:
+                self.patience.full(error)
+            finally:
+                give_back(partial(self.store.give_back_request, request))
+            raise
+        except (TransientError, Stopped, KeyboardInterrupt):
+            give_back(partial(self.store.give_back_request, request))
+            raise
+        except RefnetError as error:
+            give_back(partial(self.store.fail_request, request.id, str(error)))
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and self.ending():
+                give_back(partial(self.store.give_back_request, request))
+            else:
+                give_back(partial(self.store.fail_request, request.id, _fault(error)))
             raise
         return True
 
     def _start(self, request: CrawlRequest) -> None:
         wish, found, unresolved = request.wish, request.found, list(request.wish.unresolved)
         ask = wanted(0, wish.depth, wish.direction)
+        if request.losses >= MOST_LOSSES:
+            if found.done == len(wish.seeds):
+                self.store.fail_request(request.id, f"The worker that began it {_LOST}.")
+                return
+            unresolved.append(Unresolved(wish.seeds[found.done].input, f"the worker that looked it up {_LOST}"))
+            found = replace(found, done=found.done + 1)
+            self.store.keep_found(request, found, unresolved)
         while found.done < len(wish.seeds):
-            portion = _portion(wish.seeds[found.done :])
+            portion = _portion(wish.seeds[found.done :])[: 1 if request.losses else None]
             resolution = self._resolver.resolve(portion, ask)
             unresolved += resolution.unresolved
             found = Found(found.done + len(portion), tuple(each_once([*found.seeds, *resolution.seeds])))
-            self.store.keep_found(request, found, unresolved, REQUEST_LEASE)
+            self.store.keep_found(request, found, unresolved)
         if not found.seeds:
             self.store.fail_request(request.id, none_found(unresolved))
             return
         key = crawl_key((seed.paper_id for seed in found.seeds), wish.direction)
         self.store.start_request(replace(request, found=found), key, self.source.limits)
+
+
+#: What became of workers.
+_LOST = f"was lost, or came to its time limit, {MOST_LOSSES} times"
+
+
+def _fault(error: BaseException) -> str:
+    return f"A fault in refnet itself ({bug(error)})."
 
 
 def _portion(seeds: Sequence[Seed]) -> Sequence[Seed]:

@@ -18,7 +18,7 @@ class UnwrittenStore:
     _store: NoteStore
     _names: dict[str, str] = field(default_factory=dict)
 
-    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None:
+    def add_to_vault(self, vault: str, crawl_id: int) -> None:
         pass
 
     def vault_papers(self, vault: str) -> list[str]:
@@ -31,13 +31,16 @@ class UnwrittenStore:
         return self._store.note_names(vault) | self._names
 
     def unnamed(self, vault: str) -> Iterator[Paper]:
-        return self._store.unnamed(vault)
+        return (paper for paper in self._store.unnamed(vault) if paper.paper_id not in self._names)
 
     def give_names(self, names: Mapping[str, str]) -> None:
         self._names |= names
 
+    def rename_notes(self, names: Mapping[str, str]) -> None:
+        self._names |= names
+
     def taken_names(self) -> Iterable[str]:
-        return self._store.taken_names()
+        return [*self._store.taken_names(), *self._names.values()]
 
     def baselines(self, vault: str, paper_ids: Sequence[str] | None = None) -> dict[str, Baseline]:
         return self._store.baselines(vault, paper_ids)

@@ -8,7 +8,7 @@ thus never taken for one that the reader deleted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from refnet.domain import inert
 from refnet.domain.baselines import Digests, pending
@@ -26,7 +26,7 @@ from refnet.ports import NoteStore, Vault
 
 _CHUNK = 500
 #: Raised when the same content is put into other words, so that existing vaults are rendered anew.
-_WORDING = 1
+_WORDING = 3
 INDEX = f"{NAME}.md"
 
 
@@ -56,19 +56,22 @@ def write_vault(
     style: str = NoteNames.AUTHOR_YEAR_TITLE,
     progress: Callable[[int, int], None] | None = None,
     dry_run: bool = False,
+    copies: Mapping[str, str | None] | None = None,
 ) -> VaultReport:
     """Bring the notes of a vault up to date; what the reader changed stays. `progress` is called with notes done and notes in all.
+    `copies` are papers whose PDF stays nowhere but, under that name, beside the index; None for one that has no PDF at all.
 
     Raises StorageFull, or ConfigurationError for a vault that cannot be written. A single note that cannot be read or written is
     reported as a problem, and looked at again the next time.
     """
     if dry_run:
-        return write_vault(UnwrittenStore(store), UnwrittenVault(vault), lang=lang, style=style, progress=progress)
+        store, vault = UnwrittenStore(store), UnwrittenVault(vault)
+        return write_vault(store, vault, lang=lang, style=style, progress=progress, copies=copies)
     standing, problems = settle(store, vault, lang=lang, style=style)
     if problems is None:
         count = len(standing.ids) - len(standing.deleted)
         return VaultReport(count, unchanged=count, deleted=standing.deleted)
-    writing = NoteWriting(store, vault, lang, standing)
+    writing = NoteWriting(store, vault, lang, standing, copies=copies or {})
     writing.problems += [("", problem) for problem in problems]
     return writing.run(progress or _unseen)
 
@@ -123,7 +126,7 @@ class _Draft:
 class NoteWriting:
     """Notes on their way into a vault; `conflicts` and `problems` go by paper id, "" where it is not one paper's.
 
-    `keep` saves baselines in place of the store, for a writer whose right to write may end.
+    `keep` saves baselines in place of the store, for a writer whose right to write may end. `copies` is as in `write_vault`.
     """
 
     store: NoteStore
@@ -135,6 +138,7 @@ class NoteWriting:
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     keep: Callable[[Mapping[str, Baseline]], None] | None = None
+    copies: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -161,7 +165,8 @@ class NoteWriting:
     def write_some(self, ids: Sequence[str], names: Mapping[str, str], census: Census) -> Iterator[int]:
         """Write the notes of some papers; yields how many of them are done. `names` are all that can be linked to."""
         drafts: list[_Draft] = []
-        for content in self.store.note_contents(self.key, ids, names):
+        for stored in self.store.note_contents(self.key, ids, names):
+            content = self._with_copy(stored)
             census.add(content)
             draft = self._draft(content)
             if draft:
@@ -181,6 +186,12 @@ class NoteWriting:
             yield done
         if final:
             self._keep(final)
+
+    def _with_copy(self, content: NoteContent) -> NoteContent:
+        paper = content.paper
+        if paper.paper_id not in self.copies:
+            return content
+        return replace(content, paper=replace(paper, pdf_url=None), pdf_copy=self.copies[paper.paper_id])
 
     def _keep(self, baselines: Mapping[str, Baseline]) -> None:
         if self.keep is not None:

@@ -1,31 +1,50 @@
-"""Holding claimed jobs while they are worked on."""
+"""Holding what was claimed while it is worked on."""
 
 from __future__ import annotations
 
+import logging
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self, TypeVar
 
 from refnet.domain.about import about
-from refnet.domain.errors import LeaseLost, RefnetError, TransientError
+from refnet.domain.errors import LeaseLost, RefnetError, StoreUnavailable, TransientError
 from refnet.domain.jobs import Wave
+
+logger = logging.getLogger(__name__)
 
 #: Seconds for which a claim holds unless it is renewed; what a killed worker held is claimed again after it.
 LEASE = 45.0
-#: Seconds until a lease is renewed again that could not be.
+#: Seconds until what could not be renewed or given back is tried again.
 SOON = 1.0
 
 
-class LeaseStore(Protocol):
-    """The part of the store that keeps leases."""
+Held = TypeVar("Held")
 
-    def renew(self, wave: Wave, lease: float) -> None: ...
+
+#: The system's clock that goes on while the machine is suspended; `time.monotonic` stands still meanwhile on Linux and on
+#: macOS, and goes on on Windows, which has none of these.
+_CLOCK: int | None = getattr(time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
+
+
+def ticking() -> float:
+    """Seconds by which the age of a lease is judged. They go on in a machine that sleeps, as the database's do, by which
+    the lease is somebody else's meanwhile.
+
+    A virtual machine that its host stops has no such clock: that a lease is lost is known there at the next renewal.
+    """
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Lease:
-    """A wave's lease, renewed by a thread of this process for as long as the context lasts.
+    """The lease of what is held, a wave or a request, renewed by a thread of this process for as long as the context
+    lasts. `renew` gives it so many seconds from now on, and raises LeaseLost where it is somebody else's.
 
     Raises TransientError on entering where the system has no room for a thread, as when something starts processes
     without end.
@@ -36,33 +55,30 @@ class Lease:
 
     def __init__(
         self,
-        store: LeaseStore,
-        wave: Wave,
+        renew: Callable[[Held, float], None],
+        held: Held,
         seconds: float = LEASE,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = ticking,
     ) -> None:
-        self._store = store
-        self._wave = wave
+        self._renew = partial(renew, held)
         self._seconds = seconds
         self._clock = clock
         self._until = clock() + seconds
         self._lost = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self._about = about(claim=wave.claim)
+        # What it says of the jobs names them, too: a thread begins with nothing to name.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._keep,), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         try:
             self._thread.start()
         except RuntimeError as error:
             raise TransientError("The system has no room for another thread.") from error
-        self._about.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._about.__exit__(kind, error, trace)
         self._ended.set()
         self._thread.join()
 
@@ -77,7 +93,7 @@ class Lease:
             asked = self._clock()
             wait = self._seconds / 3
             try:
-                self._store.renew(self._wave, self._seconds)
+                self._renew(self._seconds)
             except LeaseLost:
                 self._lost = True
                 return
@@ -87,3 +103,41 @@ class Lease:
                 wait = min(wait, SOON)
                 continue
             self._until = asked + self._seconds
+
+
+def give_back(release: Callable[[], None]) -> None:
+    """Give back what was claimed. While the database is away a thread of this process goes on trying: nobody renews the
+    lease any more, and when it runs out the process is taken for dead.
+    """
+    try:
+        release()
+    except StoreUnavailable:
+        later = threading.Thread(
+            target=copy_context().run, args=(_go_on_giving_back, release), name="give back", daemon=True
+        )
+        with suppress(RuntimeError):  # the system has no room for it
+            later.start()
+    except RefnetError as error:
+        logger.warning("What was claimed waits until its lease runs out. %s", error)
+
+
+def _go_on_giving_back(release: Callable[[], None]) -> None:
+    away = True
+    while away:
+        threading.Event().wait(SOON)
+        try:
+            release()
+        except StoreUnavailable:
+            continue
+        except RefnetError as error:
+            logger.warning("What was claimed waits until its lease runs out. %s", error)
+        away = False
+
+
+@contextmanager
+def naming(wave: Wave) -> Iterator[None]:
+    """Let lines of the log name a wave's jobs while they are worked on; one at DEBUG names each with its paper."""
+    with about(**wave.named):
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("Holds the jobs %s", ", ".join(f"{job.id} ({job.paper_id})" for job in wave.jobs))
+        yield

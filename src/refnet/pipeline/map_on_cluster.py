@@ -16,7 +16,7 @@ from refnet.domain.paces import PaceState
 from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
 from refnet.domain.workers import BY_STAGE, WorkerReport
-from refnet.pipeline.announce import Announcer, HintStore, announce
+from refnet.pipeline.announce import OUTSIDE, Announcer, HintStore, announce
 from refnet.pipeline.generate import VaultReport
 from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest, MapStore
 
@@ -45,12 +45,13 @@ class SharedStore(MapStore, HintStore, Protocol):
         refresh_days: float | None,
         *,
         vault: str | None,
-        lang: str,
+        lang: str | None,
         limits: Limits,
         claim: Scope | None = None,
+        full_texts: int | None = 0,
     ) -> int: ...
 
-    def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None: ...
+    def rewrite(self, crawl_id: int, vault: str | None) -> None: ...
 
     def vault_of(self, crawl_id: int) -> str | None: ...
 
@@ -103,21 +104,22 @@ class Follower:
                 vault=vault,
                 lang=request.lang,
                 limits=self.mapper.source.limits,
+                full_texts=request.full_texts,
             )
         )
         self.follow(crawl_id, before)
         requests = {self.mapper.source.name: self.store.starts(self.host) - before}
         place = self.store.vault_of(crawl_id) or ""
         return (
-            self.mapper.report(crawl_id, self.store.summary_count(crawl_id), self._notes(place), requests),
+            self.mapper.report(crawl_id, self._notes(place), requests),
             place,
         )
 
-    def write(self, crawl_id: int, vault: str | None, lang: str) -> tuple[VaultReport, str]:
+    def write(self, crawl_id: int, vault: str | None) -> tuple[VaultReport, str]:
         """Let the workers bring the notes of a vault up to date, beginning with those of a crawl; what it holds then, and
         where it is. Raises as `map` does.
         """
-        self.store.rewrite(crawl_id, vault, lang)
+        self.store.rewrite(crawl_id, vault)
         self.follow(crawl_id, self.store.starts(self.host))
         place = self.store.vault_of(crawl_id) or ""
         return self._notes(place), place
@@ -186,14 +188,15 @@ class Follower:
     def _tell(self, crawl_id: int) -> str:
         """Tell the workers, should the sweep not have done so; what stands in the way, in words."""
         try:
-            announce(self.store, self.announcer)
+            announce(self.store, self.announcer, patience=OUTSIDE)
         except BrokerUnavailable as error:
             return f"{error} The work is queued and will be announced."
         kind = BY_STAGE[_NEEDED[self.store.stage(crawl_id) or CrawlStage.CRAWL]]
         workers = [worker for worker in self.store.workers() if worker.lives]
         places, vault = {worker.output_dir for worker in workers} - {None}, self.store.vault_of(crawl_id)
         if places and vault is not None and vault not in places:
-            raise ConfigurationError(elsewhere(min(filter(None, places)), vault))
+            more = "The crawl goes on, and its notes go to where the workers write when it comes to them."
+            raise ConfigurationError(f"{elsewhere(min(filter(None, places)), vault)} {more}")
         if not any(kind.queue in worker.queues for worker in workers):
             return f"No worker of the queue {kind.queue} is running. Start one with: refnet worker {kind.queue}"
         faults = [worker.fault for worker in workers if kind.queue in worker.queues and worker.fault is not None]

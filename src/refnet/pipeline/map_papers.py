@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Protocol
 
+from refnet.domain.about import about
 from refnet.domain.crawl import best_first, wanted
-from refnet.domain.crawls import Incomplete, crawl_key
+from refnet.domain.crawls import USUAL_FULL_TEXTS, Incomplete, crawl_key
 from refnet.domain.errors import Cancelled, ConfigurationError, RefnetError
 from refnet.domain.jobs import DeadLetter
 from refnet.domain.papers import Direction
 from refnet.domain.seeds import Seed, Unresolved
 from refnet.pipeline.crawl import estimate_requests, run_crawl
+from refnet.pipeline.full_texts import FullTexts, read_papers
 from refnet.pipeline.generate import VaultReport, write_vault
 from refnet.pipeline.patience import Patience
 from refnet.pipeline.runner import Runner, bug, trace_of
 from refnet.pipeline.seeds import Resolution, SeedResolver
 from refnet.pipeline.summarize import summarize
-from refnet.ports import CrawlStore, NoteStore, Pace, PaperSource, Progress, Summarizer, SummaryStore, Vault
+from refnet.ports import CrawlStore, NoteStore, Pace, PaperSource, Progress, SummaryStore, Vault
 
 
 class MapStore(CrawlStore, NoteStore, SummaryStore, Protocol):
     """Everything that the main job keeps."""
 
+    def vault_language(self, vault: str) -> str: ...
+
     def collected(self, crawl_id: int) -> list[str]:
         """Ids of the collected papers of a crawl, sorted."""
 
+    def finish_crawl(self, crawl_id: int) -> None:
+        """All is collected, and its notes are written: who was interrupted before is gone on with."""
+
     def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None: ...
 
+    def full_texts_due(self, crawl_id: int, wanted: int | None, among: Sequence[str] | None = None) -> list[str]: ...
 
-#: How many summaries there are, what became of the vault, and how many requests each source was sent.
-Done = tuple[int, VaultReport, Mapping[str, int]]
+    def full_text_count(self, crawl_id: int) -> int: ...
+
+    def full_texts_missed(self, crawl_id: int) -> dict[str, int]: ...
+
+
+#: What became of the vault, and how many requests each source was sent.
+Done = tuple[VaultReport, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class MapRequest:
-    """What to map. `unresolved` are seeds that were already refused when they were read; `refresh_days` is the age
-    from which papers
-    are asked for again, None for never."""
+    """What to map. `unresolved` are seeds that were already refused when they were read; `refresh_days` is the age from
+    which papers are asked for again, None for never; `lang` is None for the vault's own; `full_texts` is how many papers are
+    read, best first, None for all; `readable` are the only ones that have a PDF, where that is known; `copies` is as in
+    `write_vault`.
+    """
 
     seeds: Sequence[Seed]
     unresolved: Sequence[Unresolved] = ()
@@ -48,15 +63,19 @@ class MapRequest:
     limit: int = 200
     direction: Direction = Direction.BOTH
     refresh_days: float | None = None
-    lang: str = "en"
+    lang: str | None = None
+    full_texts: int | None = USUAL_FULL_TEXTS
+    readable: Sequence[str] | None = None
     note_names: str = "author-year-title"
+    copies: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class MapReport:
     """What the main job did; `requests` are this run's, every other count the whole crawl's.
 
-    `notes` stand in the vault for papers of this crawl; `vault` counts those of all crawls that the vault holds.
+    `notes` stand in the vault for papers of this crawl; `vault` counts those of all crawls that the vault holds. Of the
+    `summaries`, `full_texts` rest on the full text; `not_read` counts papers that could not be read, by the reason.
     """
 
     crawl_id: int
@@ -64,6 +83,8 @@ class MapReport:
     papers: int
     citations: int
     summaries: int
+    full_texts: int
+    not_read: Mapping[str, int]
     notes: int
     missing: Sequence[str]
     dead: Sequence[DeadLetter]
@@ -98,7 +119,7 @@ class Mapper:
     store: MapStore
     source: PaperSource
     pace: Pace
-    summarizer: Summarizer
+    texts: FullTexts
     patience: Patience
     progress: Progress
     owner: str
@@ -122,8 +143,10 @@ class Mapper:
             request.refresh_days,
             vault=str(vault.path),
             lang=request.lang,
+            full_texts=request.full_texts,
         )
-        return self.complete(crawl_id, request, vault)
+        with about(crawl=crawl_id):
+            return self.complete(crawl_id, request, vault)
 
     def complete(self, crawl_id: int, request: MapRequest, vault: Vault) -> MapReport:
         """Do what is left of a crawl whose seeds this object has resolved, write the vault, and tell what was done.
@@ -145,24 +168,55 @@ class Mapper:
 
     def _map(self, crawl_id: int, request: MapRequest, vault: Vault) -> Done:
         runner = Runner(self.store, self.source, self.pace, self.patience, owner=self.owner, backoff=self.backoff)
-        try:
-            run_crawl(crawl_id, self.store, self.source, runner, self.progress, self.check)
-        except Cancelled:
-            pass  # what is collected stays, and gets its notes
-        except BaseException:
-            # Names depend on all papers of a crawl, so a stopped one's notes have to wait.
-            self.progress.say(
-                "The crawl is not complete yet: its notes are written when the same command has finished it."
-            )
-            raise
-        self.store.tidy()
-        summaries = summarize(crawl_id, self.store, self.summarizer, self.progress)
         place = str(vault.path)
-        self.store.add_to_vault(place, crawl_id, request.lang)
+        lang = self.store.vault_language(place)
+        # Of a cancelled crawl what is collected stays, and gets its notes. Names depend on all papers of a crawl, so a
+        # stopped one's notes have to wait.
+        wanted_still = True
+        try:
+            with self._stopped(
+                "The crawl is not complete yet: its notes are written when the same command has finished it."
+            ):
+                run_crawl(crawl_id, self.store, self.source, runner, self.progress, self.check)
+        except Cancelled:
+            # Whoever was told so once is not told again, and reading takes long and may cost money.
+            wanted_still = False
+            self.progress.say("It was cancelled: no PDF is read, and what is collected gets its notes.")
+        self.store.tidy()
+        summarize(crawl_id, self.store, self.texts.record, self.progress)
+        if wanted_still:
+            self._read(crawl_id, request, lang, place)
+        self.store.add_to_vault(place, crawl_id)
         notes = write_vault(
-            self.store, vault, lang=request.lang, style=request.note_names, progress=self._note_progress
+            self.store,
+            vault,
+            lang=lang,
+            style=request.note_names,
+            progress=self._note_progress,
+            copies=request.copies,
         )
-        return summaries, notes, {self.source.name: self.source.requests}
+        self.store.finish_crawl(crawl_id)
+        return notes, {self.source.name: self.source.requests}
+
+    def _read(self, crawl_id: int, request: MapRequest, lang: str, place: str) -> None:
+        with (
+            suppress(Cancelled),
+            self._stopped("All papers are collected: the same command reads the rest, and then writes the notes."),
+        ):
+            # As many as are wanted this time: that the crawl was once to have more read is for those who take it up.
+            due = self.store.full_texts_due(crawl_id, request.full_texts, request.readable)
+            read_papers(due, lang, self.store, self.texts, self.progress, self.check, ("--vault", place))
+
+    @contextmanager
+    def _stopped(self, line: str) -> Iterator[None]:
+        """Say what becomes of the notes where the work is stopped, by an interrupt or an error; not where it is cancelled."""
+        try:
+            yield
+        except Cancelled:
+            raise
+        except BaseException:
+            self.progress.say(line)
+            raise
 
     def estimate(self, request: MapRequest) -> Estimate:
         """What `map` would take, after resolving the seeds; nothing is crawled."""
@@ -216,7 +270,7 @@ class Mapper:
     def _note_progress(self, done: int, of: int) -> None:
         self.progress.show("writing notes", notes=done, of=of)
 
-    def report(self, crawl_id: int, summaries: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
+    def report(self, crawl_id: int, notes: VaultReport, requests: Mapping[str, int]) -> MapReport:
         """What was done, for seeds that this object has resolved."""
         crawl = self.store.crawl(crawl_id)
         dead = self.store.dead_letters(crawl_id)
@@ -228,7 +282,9 @@ class Mapper:
             seeds=self._seed_rows(),
             papers=crawl.collected,
             citations=crawl.citations,
-            summaries=summaries,
+            summaries=self.store.summary_count(crawl_id),
+            full_texts=self.store.full_text_count(crawl_id),
+            not_read=self.store.full_texts_missed(crawl_id),
             notes=len(set(self.store.collected(crawl_id)).difference(notes.deleted)),
             missing=self.store.missing(crawl_id),
             dead=dead,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from refnet.domain.errors import (
@@ -17,15 +17,14 @@ from refnet.domain.errors import (
     TransientError,
 )
 from refnet.domain.jobs import MOST_TRIES, Stage, Wave
-from refnet.pipeline.lease import LEASE, Lease
+from refnet.pipeline.lease import LEASE, Lease, give_back, naming
+from refnet.pipeline.patience import FULL
 from refnet.pipeline.runner import Fate, bug, half, is_last_loss, last_too_long, too_long, trace_of
 from refnet.ports import JobStore
 
 #: Seconds until a job is tried again for the first time; the second time after twice as long, and so on. Source: the
 #: design document, section 4.2.
 STEP = 60.0
-#: Seconds until a full disk is looked at again.
-FULL = 30.0
 
 
 class OfflineStore(JobStore, Protocol):
@@ -75,13 +74,13 @@ class OfflineRunner:
         wave = self._store.claim_some(self._stage, self._owner, self._most, lead=lead, lease=LEASE)
         if wave is None:
             return None
-        try:
-            with Lease(self._store, wave) as lease:
-                return self._try(wave, lease)
-        except (Exception, KeyboardInterrupt, SystemExit):
-            with suppress(RefnetError):
-                self._store.release(wave, share=_share(wave))
-            raise
+        with naming(wave):
+            try:
+                with Lease(self._store.renew, wave) as lease:
+                    return self._try(wave, lease)
+            except (Exception, KeyboardInterrupt, SystemExit):
+                give_back(partial(self._store.release, wave, share=_share(wave)))
+                raise
 
     def _try(self, wave: Wave, lease: Lease) -> Fate:
         try:
@@ -90,8 +89,7 @@ class OfflineRunner:
             return self._failed(wave, too_long(error))
         except LeaseLost as error:
             # What is still its own is so no longer, but nobody died of it: it is not to be charged for that.
-            with suppress(RefnetError):
-                self._store.release(wave, share=_share(wave))
+            give_back(partial(self._store.release, wave, share=_share(wave)))
             return Fate(wave, error)
         except StoreUnavailable:
             raise

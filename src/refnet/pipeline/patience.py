@@ -14,6 +14,7 @@ from refnet.domain.errors import (
     KeyRefused,
     OutageTooLong,
     SourceUnavailable,
+    StorageFull,
     TransientError,
 )
 from refnet.ports import Pace
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a source is left alone that refused the key twice, where nobody gives up.
 REFUSED = 600.0
+#: Seconds until a full disk is looked at again.
+FULL = 30.0
 
 
 @dataclass
@@ -76,9 +79,17 @@ class Patience:
             raise error
         raise ConfigurationError(str(error)) from error
 
+    def full(self, error: StorageFull) -> float:
+        """There is no room for an answer: the seconds after which to ask for it again. Raises it where it is time to
+        stop.
+        """
+        raise error
+
 
 class Unending(Patience):
-    """Of those who never give up: a source that is away is asked again, one that refuses the key after a long pause."""
+    """Of those who never give up: a source that is away is asked again, one that refuses the key after a long pause, and
+    none as long as there is no room for its answers.
+    """
 
     def __init__(self, pace: Pace) -> None:
         super().__init__(float("inf"), float("inf"))
@@ -93,12 +104,18 @@ class Unending(Patience):
                 logger.warning("%s It is asked again every %.0f min; another key needs a restart.", error, every)
             self._pace.failed(KeyRefused(str(error), retry_after=REFUSED))
 
+    def full(self, error: StorageFull) -> float:
+        # The small rows of the ledger and the pace still fit: without a pause for all, one answer after the other would
+        # be asked for and thrown away.
+        logger.warning("%s Nothing is asked for %.0f s.", error, FULL)
+        self._pace.failed(TransientError(str(error), retry_after=FULL))
+        return FULL
+
 
 class ForATask(Unending):
-    """Of those who come again later: a source that is away is left at once, unless the request itself may be at fault."""
+    """Of those who come again later: a source that is away is left at once."""
 
     def failed(self, error: TransientError) -> None:
         """Raises HeldElsewhere."""
         super().failed(error)
-        if not (isinstance(error, SourceUnavailable) and error.own_fault_possible):
-            raise HeldElsewhere(str(error), retry_after=error.retry_after) from error
+        raise HeldElsewhere(str(error), retry_after=error.retry_after) from error

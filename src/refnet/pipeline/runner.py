@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from refnet.domain.crawl import Ask
 from refnet.domain.dead_messages import storable
@@ -18,12 +19,14 @@ from refnet.domain.errors import (
     RefnetError,
     RequestTooLarge,
     SourceUnavailable,
+    StorageFull,
     StoreUnavailable,
     TimeLimitReached,
     TransientError,
 )
 from refnet.domain.jobs import MOST_ATTEMPTS, MOST_LOSSES, Wave
 from refnet.domain.papers import Answer, Page
+from refnet.pipeline.lease import give_back, naming
 from refnet.pipeline.patience import Patience
 from refnet.ports import CrawlStore, Pace, PaperSource
 
@@ -88,21 +91,26 @@ class Runner:
     def step(self, crawl_id: int | None = None, lease: float | None = None, lead: str | None = None) -> Fate | None:
         """Make the next request, if one is due; None if none is. The paper `lead` is in it where it is due.
 
-        Raises OutageTooLong, ConfigurationError or CredentialsRejected when it is time to stop, and what the store
-        raises.
+        Raises OutageTooLong, StorageFull, ConfigurationError or CredentialsRejected when it is time to stop, and what
+        the store raises.
         """
         wave = self._store.claim(self._owner, self._source.limits, crawl_id=crawl_id, lease=lease, lead=lead)
         if wave is None:
             return None
-        try:
-            with self._holding(wave):
-                return self._work(wave, crawl_id)
-        except (Exception, KeyboardInterrupt, SystemExit):
-            # Whoever stops the work here did not die of it: the papers go back at once and whole, not in halves as
-            # after a crash. Nothing is left to give back where their fate is decided already.
-            with suppress(RefnetError):
-                self._store.release(wave, share=_share(wave))
-            raise
+        with naming(wave):
+            try:
+                with self._holding(wave):
+                    return self._work(wave, crawl_id)
+            except (Exception, KeyboardInterrupt, SystemExit):
+                # Whoever stops the work here did not die of it: the papers go back at once and whole, not in halves as
+                # after a crash. Nothing is left to give back where their fate is decided already.
+                release = partial(self._store.release, wave, share=_share(wave))
+                if lease is None:
+                    with suppress(RefnetError):
+                        release()
+                else:
+                    give_back(release)
+                raise
 
     def _work(self, wave: Wave, crawl_id: int | None) -> Fate:
         try:
@@ -120,6 +128,10 @@ class Runner:
         except PermanentError as error:
             self._succeeded()
             return self._refused(wave, error)
+        except StorageFull as error:
+            wait = self._patience.full(error)
+            self._store.release(wave, share=_share(wave), due_in=wait, reason=str(error), hinted=True)
+            return Fate(wave, error, wait)
         except RefnetError:
             raise
         except self._passing as error:
@@ -154,7 +166,7 @@ class Runner:
             fate = self._fault(wave, error, crawl_id)
         else:
             wait = self._paused()
-            self._store.release(wave, share=_share(wave), due_in=wait, hinted=True)
+            self._store.release(wave, share=_share(wave), due_in=wait, reason=str(error), hinted=True)
             fate = Fate(wave, error, wait)
         self._patience.failed(error)
         return fate
@@ -171,7 +183,7 @@ class Runner:
         marks = [job.faulted_at for job in wave.jobs if job.faulted_at is not None]
         share = _share(wave)
         if not marks:
-            self._store.release(wave, share=share, faulted_at=successes)
+            self._store.release(wave, share=share, faulted_at=successes, reason=str(error))
             return Fate(wave, error)
         if crawl_id is None:
             crawl_id = self._store.crawl_of(wave.paper_ids)
@@ -184,10 +196,12 @@ class Runner:
         if proven and wave.alone:
             return self._charge(wave, error, successes)
         if proven or not halved:
-            self._store.release(wave, share=half(wave), faulted_at=successes)
+            self._store.release(wave, share=half(wave), faulted_at=successes, reason=str(error))
             return Fate(wave, error)
         # The others that are due come first.
-        self._store.release(wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks), hinted=True)
+        self._store.release(
+            wave, share=share or 1, due_in=self._backoff, faulted_at=max(marks), reason=str(error), hinted=True
+        )
         return Fate(wave, error, self._backoff)
 
     def _nobody_tells(self, crawl_id: int) -> bool:

@@ -47,6 +47,7 @@ class Standing:
 
         Returns problems, in words for the user.
         """
+        key = str(vault.path)
         taken = set(store.taken_names())
         moved = self._renamed(vault)
         # Names are unique over all vaults: a reader may have chosen one that a paper of another vault has.
@@ -55,11 +56,13 @@ class Standing:
         if moved:
             renames = {self.names[paper_id]: name for paper_id, name in moved.items() if paper_id in self.names}
             self._follow(renames, store, vault)
-            store.give_names(moved)
-        new = naming.assign(store.unnamed(str(vault.path)), {*taken, *self.present}, style)
-        if new:
-            store.give_names(new)
-        self.names |= moved | new
+            store.rename_notes(moved)
+            given = store.note_names(key)
+            lost = [name for paper_id, name in moved.items() if given.get(paper_id) != name]
+            problems += [f"{name}: the note of another paper has this name." for name in lost]
+        while new := naming.assign(store.unnamed(key), {*store.taken_names(), *self.present}, style):
+            store.give_names(new)  # as far as who names another vault at the same time has left the names
+        self.names |= store.note_names(key)
         return problems
 
     def settle_deletions(self, store: NoteStore, vault: Vault) -> None:

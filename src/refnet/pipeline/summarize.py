@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from refnet.domain.notes import Summary
+from refnet.domain.summaries import Summary
 from refnet.ports import Progress, Summarizer, SummaryStore
 
 #: Papers held in memory at a time.
 CHUNK = 500
 
 
-def summarize(crawl_id: int, store: SummaryStore, summarizer: Summarizer, progress: Progress) -> int:
-    """Summarise what has no summary yet, and return how many papers of the crawl have one.
+def summarize(crawl_id: int, store: SummaryStore, summarizer: Summarizer, progress: Progress) -> None:
+    """Summarise what has no summary yet, from what the source says of it.
 
     A paper with nothing to go by has none.
     """
@@ -23,4 +23,3 @@ def summarize(crawl_id: int, store: SummaryStore, summarizer: Summarizer, progre
             if summary is not None:
                 made[paper.paper_id] = summary
         store.save_summaries(made)
-    return store.summary_count(crawl_id)

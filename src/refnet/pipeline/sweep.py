@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
@@ -10,6 +11,38 @@ from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlStage
 from refnet.domain.errors import BrokerUnavailable
 from refnet.pipeline.announce import Announcer, HintStore, announce
+from refnet.pipeline.lease import ticking
+
+#: Seconds without a word from the database that are a break: it may have been away or at a standstill, or this machine
+#: asleep, and nobody able to renew a lease. Must be shorter than the time that a lease has left when it is renewed.
+BREAK = 15.0
+#: Seconds after a break until a lease that ran out is taken for lost. By then whoever lives has renewed its own: one that
+#: went out to a server that is gone is given up after ten, the connection for the next after ten more, and after a sleep a
+#: renewal is due within a third of a lease.
+GRACE = 25.0
+
+
+class Contact:
+    """For how long a process has heard from the database without a break; from the beginning it is as after one.
+
+    What it does between an answer and the next question is not counted: a sweep may take long, or a broker.
+    """
+
+    def __init__(self, clock: Callable[[], float] = ticking) -> None:
+        self._clock = clock
+        self._since = self._asked = clock()
+
+    def asks(self) -> None:
+        """The next question begins, or the pause before it."""
+        self._asked = self._clock()
+
+    def answered(self) -> float:
+        """It has answered; the seconds since the last break."""
+        now = self._clock()
+        if now - self._asked > BREAK:
+            self._since = now
+        self._asked = now
+        return now - self._since
 
 
 class SweepStore(HintStore, Protocol):
@@ -17,7 +50,7 @@ class SweepStore(HintStore, Protocol):
 
     def sweeping(self) -> AbstractContextManager[bool]: ...
 
-    def free_expired(self) -> int: ...
+    def free_expired(self, *, leases: bool = True) -> int: ...
 
     def owners(self) -> list[str]: ...
 
@@ -28,21 +61,23 @@ class SweepStore(HintStore, Protocol):
     def go_on(self, limits: Limits) -> list[CrawlStage]: ...
 
 
-def sweep(store: SweepStore, announcer: Announcer, limits: Limits) -> bool:
+def sweep(store: SweepStore, announcer: Announcer, limits: Limits, *, heard_for: float = math.inf) -> bool:
     """Take back what leases held too long, begin what can begin, and tell workers of all that is due.
 
-    One process does so at a time; False where another is at it. Raises what the store raises. A broker that is away is
-    told the next time.
+    `heard_for` is the seconds for which this process has heard from the database without a break, see `Contact`: soon
+    after one no lease is taken for lost. One process at a time does more than take back; False where another is at it.
+    Raises what the store raises. A broker that is away is told the next time.
     """
+    # Whoever may: the turn may be with one that has just begun.
+    freed = store.free_expired(leases=heard_for >= GRACE)
     with store.sweeping() as mine:
-        if not mine:
-            return False
-        store.free_expired()
-        store.forget_old_workers()
-        store.go_on(limits)
-        with suppress(BrokerUnavailable):
-            announce(store, announcer)
-    return True
+        if mine:
+            store.forget_old_workers()
+            store.go_on(limits)
+        if mine or freed:
+            with suppress(BrokerUnavailable):
+                announce(store, announcer)
+    return mine
 
 
 def free_dead(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from refnet.domain.baselines import was_written
 from refnet.domain.crawls import CrawlStage, NotesDue
-from refnet.domain.errors import HeldElsewhere
+from refnet.domain.errors import HeldElsewhere, PermanentError
 from refnet.domain.index_text import Census
 from refnet.domain.jobs import Wave
 from refnet.domain.notes import Baseline, WrittenNote
@@ -18,6 +19,8 @@ from refnet.pipeline.lease import Lease
 from refnet.pipeline.standing import Standing
 from refnet.pipeline.turns import Turns, TurnStore
 from refnet.ports import NoteStore, Vault
+
+logger = logging.getLogger(__name__)
 
 #: Contents of notes looked at together for the index.
 _CHUNK = 500
@@ -32,13 +35,17 @@ class SharedNoteStore(NoteStore, TurnStore, Protocol):
 
     def adopt(self, crawl_id: int, vault: str) -> None: ...
 
+    def redirect(self, vault: str) -> list[tuple[int, str]]: ...
+
+    def noted_elsewhere(self, vault: str, paper_ids: Sequence[str]) -> dict[str, str]: ...
+
     def begin_writing(
         self, crawl_ids: Sequence[int], vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None: ...
 
-    def end_writing(
-        self, vault: str, problems: Sequence[str] = (), unchanged: Sequence[int] | None = None
-    ) -> list[int]: ...
+    def end_writing(self, vault: str, begun: str | None, problems: Sequence[str] = ()) -> list[int]: ...
+
+    def end_unchanged(self, vault: str, crawl_ids: Sequence[int]) -> list[int]: ...
 
     def deleted_notes(self, vault: str) -> set[str]: ...
 
@@ -75,11 +82,26 @@ class VaultWorker:
             # Each time once more: what was due may be done by now, and what was begun just now has notes to be written,
             # before which no crawl of the vault ends.
             for stage, see_to in ((CrawlStage.NAME, self._begin), (CrawlStage.WRITE, self._end)):
-                due = {due.crawl_id: due for due in self._due() if due.stage is stage}
+                # Before it is looked what is written: the server may take the turn back, and another begin the vault anew.
+                begun = self.store.written_revision(self.key)
+                due = [due.crawl_id for due in self._due() if due.stage is stage]
                 if due:
-                    with self.turns.over(list(due)) as left:
-                        see_to([due[crawl_id] for crawl_id in left])
+                    with self.turns.over(due) as left:
+                        see_to(left, begun)
         return True
+
+    def take_over(self) -> None:
+        """Have the notes of this vault's that are to be written next to folders where no worker writes; the log tells of
+        it. For who knows that all workers write to this vault.
+        """
+        for crawl_id, old in self.store.redirect(self.key):
+            logger.warning(
+                "No generator worker writes to %s, where the notes of crawl %d were to go. They go to %s, where all of "
+                "them write. Notes that are in the old folder already stay there.",
+                old,
+                crawl_id,
+                self.key,
+            )
 
     def _due(self) -> list[NotesDue]:
         return [due for due in self.store.notes_due() if due.vault in (None, self.key)]
@@ -92,17 +114,21 @@ class VaultWorker:
         with self.store.vault_turn(self.key) as mine:
             if not mine:
                 raise HeldElsewhere("Another worker sees to the vault.", retry_after=2.0)
+            self.store.add_to_vault(self.key, crawl_id)
             lang = self.store.vault_language(self.key)
-            self.store.add_to_vault(self.key, crawl_id, lang)
             settle(self.store, self.vault, lang=lang, style=self.style)
 
     def write(self, wave: Wave, lease: Lease) -> None:
-        """Write the notes of a wave, as long as its lease holds, and settle its jobs."""
+        """Write the notes of a wave, as long as its lease holds, and settle its jobs.
+
+        Raises PermanentError, before anything is written, where the note of one belongs to another vault alone.
+        """
         self.vault.prepare(tidy=False)
         # Before anything is read: should the vault be begun anew meanwhile, these notes are written once more.
         begun = self.store.written_revision(self.key)
         linked = self._linked()
         ids = [paper_id for paper_id in wave.paper_ids if paper_id in linked]
+        self._refuse_those_of_others(set(wave.paper_ids).difference(linked))
         baselines = self._baselines(ids)
         if gone := self._gone(linked, baselines):
             self.store.save_own_baselines(self.key, gone, wave)
@@ -129,18 +155,28 @@ class VaultWorker:
             begun,
         )
 
-    def _begin(self, beginning: Sequence[NotesDue]) -> None:
+    def _refuse_those_of_others(self, unlinked: Collection[str]) -> None:
+        """Others without a note here are papers whose notes the reader deleted, or that were merged into another."""
+        others = self.store.noted_elsewhere(self.key, sorted(unlinked)) if unlinked else {}
+        for paper_id, place in others.items():
+            raise PermanentError(
+                f"The note of {paper_id} belongs to {place}, and the generator workers write to {self.key}. To have the "
+                "notes of its crawl there instead, retry this job; else start the generator workers with the other folder "
+                "as their OUTPUT_DIR first."
+            )
+
+    def _begin(self, ids: Sequence[int], begun: str | None) -> None:
         """Name the papers of crawls, all together: what stands in the vault is looked at once."""
-        if not beginning:
+        del begun  # a vault that two begin is begun twice, and all its notes are written after the second time
+        if not ids:
             return
-        lang = beginning[-1].lang
-        ids = [due.crawl_id for due in beginning]
         for crawl_id in ids:
             self.store.adopt(crawl_id, self.key)
-            self.store.add_to_vault(self.key, crawl_id, lang)
+            self.store.add_to_vault(self.key, crawl_id)
+        lang = self.store.vault_language(self.key)
         standing, problems = settle(self.store, self.vault, lang=lang, style=self.style)
         if problems is None:
-            self.store.end_writing(self.key, unchanged=ids)
+            self.store.end_unchanged(self.key, ids)
             return
         gone = set(standing.deleted)
         todo = [paper_id for paper_id in standing.ids if paper_id not in gone]
@@ -148,21 +184,23 @@ class VaultWorker:
         at = revision(self.store, self.vault, lang)
         self.store.begin_writing(ids, self.key, todo, at, problems)
 
-    def _end(self, ending: Sequence[NotesDue]) -> None:
-        if not ending:
+    def _end(self, ids: Sequence[int], begun: str | None) -> None:
+        if not ids:
             return
         self.vault.prepare()
         lang = self.store.vault_language(self.key)
         linked = self._linked()
         deleted = self.store.deleted_notes(self.key)
-        ids = [paper_id for paper_id in self.store.vault_papers(self.key) if paper_id in linked]
+        papers = [paper_id for paper_id in self.store.vault_papers(self.key) if paper_id in linked]
         census = Census(lang, deleted=len(deleted))
-        for start in range(0, len(ids), _CHUNK):
-            for content in self.store.note_contents(self.key, ids[start : start + _CHUNK], linked):
+        for start in range(0, len(papers), _CHUNK):
+            for content in self.store.note_contents(self.key, papers[start : start + _CHUNK], linked):
                 census.add(content)
-        writing = NoteWriting(self.store, self.vault, lang, Standing(ids, linked, {}, set()))
+        if self.store.written_revision(self.key) != begun:
+            return  # whoever began the vault anew writes the index
+        writing = NoteWriting(self.store, self.vault, lang, Standing(papers, linked, {}, set()))
         writing.write_index(census)
-        self.store.end_writing(self.key, [problem for _, problem in writing.problems])
+        self.store.end_writing(self.key, begun, [problem for _, problem in writing.problems])
 
     def _linked(self) -> dict[str, str]:
         """The names of the notes that can be linked to: those that the reader has not deleted."""

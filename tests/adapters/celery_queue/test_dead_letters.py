@@ -179,6 +179,69 @@ def test_a_message_has_one_digest_from_either_broker_and_out_of_the_queue_of_dea
     assert found[0] == found[1]
 
 
+#: Messages as anybody may push them into a list of Redis: with no headers, or with some that are none.
+ODD: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "headers null": {"headers": None},
+    "headers empty": {"headers": {}},
+    "headers an empty list": {"headers": []},
+    "headers an empty text": {"headers": ""},
+    "headers zero": {"headers": 0},
+    "headers false": {"headers": False},
+    "headers a list": {"headers": ["task"]},
+    "headers a number": {"headers": 1.5},
+    "headers that say they are none": {"headers": {"x-not-headers": None, "a": 1}},
+    "headers that say they are a list": {"headers": {"x-not-headers": ["a"], "x-death": 1}},
+    "headers that say they are a table": {"headers": {"x-not-headers": {"x-death": 1, "a": 1}}},
+    "headers with another death": {"headers": {"x-death": "often"}},
+    "headers with no deaths": {"headers": {"x-death": []}},
+    "headers with the same death": {
+        "headers": {"x-death": [{"queue": "crawler", "reason": "rejected", "count": 1e300}, 1, {"queue": None}]}
+    },
+    "headers given back": {"headers": {"redelivered": "perhaps"}},
+    "a body of another shape": {"body": [{"a": 1e300}]},
+    "types of another shape": {"content-type": [], "content-encoding": {"a": "\u00e9"}},
+    "one of each": {"content-type": 0, "content-encoding": False, "body": None, "more": ["x"]},
+}
+
+
+def test_a_message_of_odd_shape_is_found_among_the_dead_letters_by_what_it_was_and_retried_in_its_place(
+    letters: DeadLetters, broker: Any, connect: Connect
+) -> None:
+    properties = {"delivery_info": {}, "delivery_tag": "t"}
+    channel = connect().channel()
+
+    def refused() -> RefusedMessage:
+        message = received(channel)
+        letter = envelopes.refused(message, "bad")
+        message.reject()
+        return letter
+
+    for kind, odd in ODD.items():
+        broker.lpush("crawler", json.dumps({**odd, "properties": properties}))
+        first = refused()
+        assert broker.llen("dlq") == 1, kind
+        for _ in range(2):
+            assert first.message is not None, kind
+            send(letters, "crawler", first.message, first.digest)
+            assert (broker.llen("dlq"), broker.llen("crawler")) == (0, 1), kind
+            assert refused().digest == first.digest, kind
+            assert broker.llen("dlq") == 1, kind
+        assert letters.remove([first.digest]) == 1, kind
+        assert broker.llen("dlq") == 0, kind
+
+
+def test_a_message_that_could_not_be_buried_is_set_aside_at_once_and_is_one_dead_letter(
+    letters: DeadLetters, broker: Any, connect: Connect
+) -> None:
+    wrong: list[Any] = [None, [], "", 1]
+    for came in wrong:
+        set_aside(broker, connect, pushed(envelope(properties={"delivery_info": came, "delivery_tag": "t"})).encode())
+        [letter] = letters.unrecorded()
+        assert letters.remove([letter.digest]) == 1
+        assert (broker.llen("dlq"), broker.llen("dlq.raw"), broker.hlen("unacked")) == (0, 0, 0)
+
+
 # ---------------------------------------------------------------- out of the queue of dead letters
 
 

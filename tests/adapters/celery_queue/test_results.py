@@ -392,13 +392,33 @@ def test_the_cleanup_deletes_what_is_older_than_asked_however_much(
     assert rows == [("going on",), ("young",)]
 
 
+def test_a_retry_of_which_nothing_more_comes_expires_and_one_that_goes_on_does_not(
+    migrated: str, table: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "CHUNK", 2)
+    app = celery_app(migrated, result_expires=3_600)
+    for task_id in ("lost1", "lost2", "lost3", "going on"):
+        app.backend.mark_as_retry(task_id, failed()[0])
+    app.backend.cleanup()
+    app.backend.mark_as_retry("going on", failed()[0])
+    assert app.AsyncResult("going on").date_done is None
+    table.execute("UPDATE celery_taskmeta SET date_done = date_done - interval '59 min'")
+    app.backend.cleanup()
+    assert {app.AsyncResult(f"lost{number}").state for number in (1, 2, 3)} == {"RETRY"}
+    table.execute("UPDATE celery_taskmeta SET date_done = date_done - interval '2 min' WHERE task_id LIKE 'lost%'")
+    app.backend.cleanup()
+    assert table.execute("SELECT task_id FROM celery_taskmeta").fetchall() == [("going on",)]
+
+
 @pytest.mark.parametrize("expires", [None, 0])
 def test_results_that_never_expire_stay(expires: int | None, migrated: str, table: psycopg.Connection[Any]) -> None:
     app = celery_app(migrated, result_expires=expires)
     app.backend.mark_as_done("t", 1)
-    table.execute("UPDATE celery_taskmeta SET date_done = '1999-01-01'")
+    app.backend.mark_as_retry("again", failed()[0])
+    table.execute("UPDATE celery_taskmeta SET date_done = '1999-01-01' WHERE task_id = 't'")
     app.backend.cleanup()
     assert app.AsyncResult("t").state == "SUCCESS"
+    assert app.AsyncResult("again").date_done is None
 
 
 # ---------------------------------------------------------------- the database away

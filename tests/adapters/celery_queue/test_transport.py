@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import kombu.transport
 import pytest
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 from kombu.transport import redis as stock
 
 from refnet.adapters.celery_queue import transport
+from refnet.adapters.celery_queue.queues import depths
 from refnet.adapters.celery_queue.transport import Transport
 from tests.adapters.celery_queue.conftest import Connect, envelope, pushed
 from tests.redis_server import RedisServer
@@ -161,7 +163,45 @@ def test_depth_and_purge_count_all_eleven_lists(connect: Connect) -> None:
     assert channel.queue_purge("crawler") == 11
 
 
+# ---------------------------------------------------------------- broadcasts
+def test_what_is_no_message_is_dropped_from_a_channel_and_the_next_one_comes(connect: Connect, broker: Any) -> None:
+    connection = connect()
+    queue = Queue("listener", Exchange("everybody", type="fanout"), auto_delete=True)(connection.default_channel)
+    queue.declare()
+    consuming = Consuming(connection, "listener", no_ack=True)
+    tables: list[Any] = [1, None, "x", [], [1], {}, {"properties": 1}, {"properties": {}}]
+    odd = [
+        envelope(properties={"delivery_tag": 1}),
+        envelope(headers=["clock"]),
+        envelope(properties={"delivery_tag": "t", "delivery_info": [1]}),
+    ]
+    bad = (b"\xff\xfe", b"garbage", b"", b"[" * 100_000, b'{"__type__": "x", "__value__": 1}')
+    for _ in ticks(10):
+        if broker.publish("/0.everybody", b"[1]"):
+            break
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=0.05)
+    for item in (*bad, *map(pushed, (*tables, *odd))):
+        broker.publish("/0.everybody", item)
+    broker.publish("/0.everybody", pushed(envelope(body='"good"')))
+    assert consuming.receive().decode() == "good"
+    assert len(consuming.held) == 1
+
+
 # ---------------------------------------------------------------- fetching
+def test_whoever_asks_often_how_deep_queues_are_keeps_to_one_connection(connect: Connect, broker: Any) -> None:
+    connection = connect()
+    for number, queue in enumerate(QUEUES):
+        for priority in range(number):
+            publish(connection, queue, priority, priority=priority)
+    expected = {"crawler": 0, "summarizer": 1, "generator": 2, "nowhere": 0}
+    assert depths(connection, (*QUEUES, "nowhere")) == expected
+    opened = broker.info("stats")["total_connections_received"]
+    for _ in range(5):
+        assert depths(connection, (*QUEUES, "nowhere")) == expected
+    assert broker.info("stats")["total_connections_received"] == opened
+
+
 def test_a_fetched_message_is_recorded_byte_for_byte(connect: Connect, broker: Any) -> None:
     raw = json.dumps(
         envelope(

@@ -53,6 +53,7 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crawled")
     with StandIn(bundled_corpus()) as stand_in, pytest.MonkeyPatch.context() as environment:
         environment.setenv("REFNET_DATA_DIR", str(folder))
+        environment.setenv("REFNET_PRIVATE_HOSTS_ONLY", "1")
         environment.setenv("SEMANTIC_SCHOLAR_URL", stand_in.url)
         environment.setenv("SEMANTIC_SCHOLAR_RPS", "1000")
         application = build(load_settings())

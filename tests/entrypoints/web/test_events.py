@@ -15,7 +15,7 @@ from refnet.domain.crawls import CrawlSeed, crawl_key
 from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
 from refnet.entrypoints.web import events
-from refnet.entrypoints.web.security import FRESH
+from refnet.entrypoints.web.key_ring import FRESH
 from tests.entrypoints.web.conftest import Api
 
 

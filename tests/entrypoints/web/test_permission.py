@@ -153,8 +153,20 @@ def test_the_first_key_closes_the_door_within_a_few_seconds(api: Api) -> None:
 # ---- pages of other sites
 
 
+#: What begins like a name of this machine.
+ALMOST = (
+    "[::1]evil.com",
+    "[::1]:80evil.com",
+    "[::1].evil.com:80",
+    "127.0.0.1:80.evil.com",
+    "localhost:x",
+    "::1",
+    "[::1",
+)
+
+
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "10.0.0.1", "", "localhost.evil.example", "[::2]"]
+    "host", ["evil.example", "evil.example:8000", "10.0.0.1", "", "localhost.evil.example", "[::2]", *ALMOST]
 )
 def test_without_keys_only_names_of_this_machine_are_answered(api: Api, host: str) -> None:
     answer = api.client().get("/health", headers={"Host": host})

@@ -12,7 +12,8 @@ from celery.utils import uuid
 from refnet.adapters.celery_queue.permission import CLAIM
 from refnet.adapters.celery_queue.queues import AWAY, QUEUES, depths, probe_queue, task_queues
 from refnet.adapters.celery_queue.refusals import made_otherwise
-from refnet.adapters.celery_queue.signing import HINT
+from refnet.adapters.celery_queue.signing import HINT, JOB
+from refnet.adapters.celery_queue.transport import Channel
 from refnet.domain.errors import BrokerUnavailable, ConfigurationError
 from refnet.domain.jobs import DueJob, Stage
 from refnet.domain.workers import BY_STAGE, TASKS
@@ -32,6 +33,18 @@ class CeleryAnnouncer:
         """Messages that wait in each queue, summed over priorities. Raises BrokerUnavailable."""
         with self._producer() as producer:
             return depths(producer.channel.connection.client, queues)
+
+    def look(self) -> None:
+        """Find out whether the broker answers, and a Redis takes messages: often, as `probe` costs more.
+
+        A RabbitMQ that takes none lets whoever tries wait; only `probe` does. Raises BrokerUnavailable.
+        """
+        with self._producer() as producer:
+            connection = producer.channel.connection.client
+            if isinstance(channel := connection.default_channel, Channel):
+                channel.write()
+            else:
+                depths(connection, QUEUES[:1])
 
     def probe(self) -> None:
         """Find out whether the broker takes messages: one that is full answers, and takes none.
@@ -56,7 +69,7 @@ class CeleryAnnouncer:
         self._app.send_task(
             task,
             (job.paper_id,),
-            headers={HINT: True} if job.claim is None else {HINT: True, CLAIM: job.claim},
+            headers=_headers(job),
             priority=min(job.priority, most),
             producer=producer,
             retry=False,
@@ -80,3 +93,8 @@ class CeleryAnnouncer:
                 raise ConfigurationError(why) from error
             said = str(error).strip().partition("\n")[0]
             raise BrokerUnavailable(f"The broker does not answer ({said or type(error).__name__}).") from error
+
+
+def _headers(job: DueJob) -> dict[str, Any]:
+    about = {JOB: job.id or None, CLAIM: job.claim}
+    return {HINT: True, **{name: value for name, value in about.items() if value is not None}}

@@ -13,6 +13,7 @@ from celery.loaders.base import BaseLoader
 from kombu.utils.url import parse_url
 
 from refnet.adapters.celery_queue import transport
+from refnet.adapters.celery_queue.broadcasts import Clock, Control
 from refnet.adapters.celery_queue.envelopes import read_any_properties
 from refnet.adapters.celery_queue.once import OnceTask
 from refnet.adapters.celery_queue.publishing import SigningAMQP
@@ -74,14 +75,17 @@ def create_app(read: Callable[[], Connections], keys: Callable[[], Sequence[byte
             del fail_silently
             return checked(configuration(read()))
 
-    return Celery(
+    app = Celery(
         "refnet",
         loader=Loader,
+        control=Control,
         amqp=partial(SigningAMQP, keys=keys, longest=RESULTS_KEPT),
         task_cls=OnceTask,
         set_as_current=False,
         fixups=[],
     )
+    app.clock = Clock()
+    return app
 
 
 def configuration(connections: Connections) -> dict[str, Any]:
@@ -129,6 +133,7 @@ def configuration(connections: Connections) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN,
         "worker_consumer": "refnet.adapters.celery_queue.consumer:Consumer",
+        "worker_autoscaler": "refnet.adapters.celery_queue.autoscaling:Autoscaler",
         "beat_schedule": {
             "health-check": {
                 "task": "health_check",

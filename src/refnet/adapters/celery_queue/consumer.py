@@ -16,6 +16,8 @@ from celery.worker import consumer as stock
 from celery.worker.state import maybe_shutdown, scheduled_requests
 
 from refnet.adapters.celery_queue.begun import Begun
+from refnet.adapters.celery_queue.broadcasts import MOST, not_of_messages
+from refnet.adapters.celery_queue.burying import bury, crashes_its_queue
 from refnet.adapters.celery_queue.envelopes import refused, said, trace_of
 from refnet.adapters.celery_queue.keeper import FIRST_PAUSE, LONGEST_PAUSE, Keeper
 from refnet.adapters.celery_queue.pending import Pending
@@ -29,6 +31,12 @@ _log = get_logger(__name__)
 #: What is logged of an error: characters of its words, and calls of its traceback.
 _WORDS, _FRAMES = 500, 20
 
+#: Steps of Celery's consumer, and those that stand in their place.
+_STEPS = {
+    "celery.worker.consumer.control:Control": "refnet.adapters.celery_queue.broadcasts:Commands",
+    "celery.worker.consumer.gossip:Gossip": "refnet.adapters.celery_queue.broadcasts:Gossip",
+}
+
 
 class Consumer(stock.Consumer):
     """Rejects, without requeueing, each message that cannot run, so that the broker moves it to the dead letters.
@@ -40,6 +48,11 @@ class Consumer(stock.Consumer):
     A `keeper`, where there is one, records a message before it is rejected. While the database is away the message is
     left unacknowledged: should the worker end, it comes again.
     """
+
+    class Blueprint(stock.Consumer.Blueprint):
+        """Celery's, with steps that no control command and no event ends."""
+
+        default_steps = tuple(_STEPS.get(step, step) for step in stock.Consumer.Blueprint.default_steps)
 
     keeper: Keeper | None = None
     #: what is to be done once the keeper has; whoever gives the keeper gives this
@@ -59,12 +72,12 @@ class Consumer(stock.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **options)
         check = self.app.amqp.signer.check  # before anything of the message is decoded
-        # kombu counts KeyError among the connection errors of Redis (kombu#2582), but a message can cause one.
-        lost = tuple(error for error in self.connection_errors if not issubclass(KeyError, error))
+        lost = not_of_messages(self.connection_errors)
 
         def handle_any(message: Any) -> None:
             try:
                 check(message)
+                _check_limits(message.headers.get("timelimit"))
                 handle(message)
             except lost:
                 raise  # no fault of the message, which comes again
@@ -178,8 +191,30 @@ class Consumer(stock.Consumer):
         self._reject(message)
 
     def _reject(self, message: Any) -> None:
-        if not message.acknowledged:
+        if message.acknowledged:
+            return
+        if isinstance(message.channel, Channel) or not crashes_its_queue(message):
             message.reject_log_error(_log, self.connection_errors)
+            return
+        try:
+            bury(message)
+        except (*self.connection_errors, *self.channel_errors) as error:
+            _log.critical("Couldn't bury %.80r, reason: %r", message.delivery_tag, error)
+
+
+def _check_limits(limits: object) -> None:
+    """Raises PermanentError for time limits that are none.
+
+    Celery finds out when a task is handed to the pool: then a place in it is lost, or the worker ends (celery 5.7.0, not
+    reported upstream).
+    """
+    pair = limits or (None, None)
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(_is_limit, pair)):
+        raise PermanentError(f"Its time limits are {limits!r:.80}, and have to be two numbers of seconds, or none.")
+
+
+def _is_limit(limit: object) -> bool:
+    return limit is None or (isinstance(limit, int | float) and 0 <= limit < MOST)
 
 
 def mark_as_failure(app: Any, message: Any, task_id: str, error: Exception) -> None:

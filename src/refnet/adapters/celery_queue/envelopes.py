@@ -202,8 +202,12 @@ def _flat(value: Any) -> Iterator[str]:
 
 
 def _own_headers(headers: Any) -> Any:
+    """What the sender wrote, before a message was buried and after; none are the same as empty ones."""
+    if not headers:
+        return {}
     if not isinstance(headers, dict):
         return headers
-    if "x-not-headers" in headers:  # see `unacked.with_death`
-        return headers["x-not-headers"]
-    return {key: value for key, value in headers.items() if not str(key).startswith(_ADDED)}
+    own = {key: value for key, value in headers.items() if not str(key).startswith(_ADDED)}
+    # As `unacked.with_death` makes it of headers that are no table; a sender may have written it, too.
+    wrapped = own.get("x-not-headers") if len(own) == 1 else None
+    return wrapped if wrapped and not isinstance(wrapped, dict) else own

@@ -16,6 +16,9 @@ from refnet.adapters.celery_queue.scripts import FETCH, OWNERS, digest, run
 
 _log = get_logger(__name__)
 
+#: What Redis calls a message that somebody published to a channel, by its name or by a pattern.
+_PUBLISHED = (b"message", b"pmessage")
+
 
 class FetchingChannel(stock.Channel):
     """A channel that fetches and records in one step, in the order queue, priority, age.
@@ -64,6 +67,7 @@ class FetchingChannel(stock.Channel):
         if (payload := self._take(queue)) is None:
             return None
         message = self.Message(payload, channel=self)
+        message.queue = queue
         if no_ack:
             self.qos.ack(message.delivery_tag)
         else:
@@ -137,12 +141,48 @@ class FetchingChannel(stock.Channel):
         self.connection._deliver(payload, self._asked[found[0] - 1])  # noqa: SLF001 - kombu's own way
         return True
 
+    def _receive_one(self, client: Any) -> bool | None:
+        """Read what came over a channel of Redis, and deliver it if it is a message. Named by kombu, as above.
+
+        kombu's raises for what is none: inside the event loop, so that the worker ends (kombu 5.7.0, not reported
+        upstream).
+        """
+        try:
+            response = client.parse_response()
+        except self.connection_errors:
+            self._in_listen = None
+            raise
+        if not isinstance(response, list | tuple):
+            return None
+        told = self._handle_message(client, response)
+        if told["type"] not in _PUBLISHED:
+            return None
+        try:
+            message, queue = self._broadcast(told["channel"], told["data"])
+        except Exception as error:  # noqa: BLE001 - anybody may publish anything
+            _log.warning(
+                "What is no message was dropped from the channel %.100r: %s", told["channel"], type(error).__name__
+            )
+            return None
+        self.connection._deliver(message, queue)  # noqa: SLF001 - as above
+        return True
+
+    def _broadcast(self, channel: bytes, data: bytes) -> tuple[dict[str, Any], str]:
+        """A message and its queue. Raises anything for what is none."""
+        message: dict[str, Any] = loads(data.decode())
+        message["properties"]["delivery_tag"].encode()
+        (message["properties"].get("delivery_info") or {}).get("routing_key")
+        (message.get("headers") or {}).get("clock")
+        exchange = channel.decode().removeprefix(self.keyprefix_fanout).split("/", 1)[0]
+        return message, self._fanout_to_queue[exchange]
+
     def _decoded(self, tag: bytes, item: bytes) -> dict[str, Any] | None:
         """The message under the tag of its record; None when Lua could read it and Python cannot."""
         self.recorded = tag.decode(errors="replace")
         try:
             payload: dict[str, Any] = loads(item.decode())
             payload["properties"]["delivery_tag"] = self.recorded
+            payload["properties"]["delivery_info"].get("exchange")  # else it could not be buried, see `unacked`
         except Exception:  # noqa: BLE001 - kombu's decoder calls what the text names, with whatever is given there
             _log.warning("An item that is no message was set aside in %s", self.undecodable_key)
             self.qos.set_aside(self.recorded, item)

@@ -9,6 +9,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import BatchPublishError, OperationalError
 from redis.exceptions import RedisError
 
+from refnet.adapters.celery_queue.transport import Channel
 from refnet.domain.workers import BY_QUEUE, DEAD_LETTERS, WORKERS
 
 #: What is raised when the broker does not answer. The first comes at the end of a batch, the second when RabbitMQ ends
@@ -71,10 +72,11 @@ def depths(connection: Any, names: tuple[str, ...] = QUEUES) -> dict[str, int]:
 
     `connection` is kombu's. Raises what its transport raises when the broker is away.
     """
+    if isinstance(channel := connection.default_channel, Channel):
+        return channel.depths(names)
     found: dict[str, int] = {}
     for name in names:
-        # On RabbitMQ asking for a queue that is not there closes the channel.
-        channel = connection.channel()
+        channel = connection.channel()  # one for each: asking for a queue that is not there closes it
         try:
             found[name] = channel.queue_declare(queue=name, passive=True).message_count
         except connection.channel_errors:

@@ -85,6 +85,12 @@ FROM celery_taskmeta WHERE task_id = %(task_id)s
 _PLAIN = ("status", "date_done", "traceback", "name", "worker", "retries", "queue")
 _ENCODED = ("result", "children", "args", "kwargs", "stamps")
 _FORGET = b"DELETE FROM celery_taskmeta WHERE task_id = %(task_id)s"
+# A task that has not ended has no such time, and one whose message is lost never gets one: it is the time at which the
+# clean-up first meets its row as it is. Its next try takes that away again.
+_DATE = b"""
+UPDATE celery_taskmeta SET date_done = timezone('UTC', now())
+WHERE date_done IS NULL AND id IN (SELECT id FROM celery_taskmeta WHERE date_done IS NULL LIMIT %(chunk)s)
+"""
 _EXPIRE = b"""
 DELETE FROM celery_taskmeta WHERE id IN (
     SELECT id FROM celery_taskmeta
@@ -165,10 +171,13 @@ class DatabaseResults(BaseBackend):
         return row is not None and row["status"] in states.READY_STATES
 
     def cleanup(self) -> None:
-        """Delete the results of tasks that ended longer than `result_expires` seconds ago; None or 0 keeps all."""
+        """Delete the results of tasks that ended, or last tried before a clean-up, longer than `result_expires` seconds
+        ago; None or 0 keeps all.
+        """
         if self.expires:
-            while self._ensure_retryable(self._expire) == CHUNK:
-                pass
+            for act in (self._date, self._expire):
+                while self._ensure_retryable(act) == CHUNK:
+                    pass
 
     def __reduce__(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         return super().__reduce__(args, {"url": self.url, "expires": self.expires} | (kwargs or {}))
@@ -266,6 +275,9 @@ class DatabaseResults(BaseBackend):
     def _forget(self, task_id: str) -> None:
         if _is_key(task_id):
             self._execute(_FORGET, {"task_id": task_id})
+
+    def _date(self) -> int:
+        return self._execute(_DATE, {"chunk": CHUNK}).rowcount
 
     def _expire(self) -> int:
         return self._execute(_EXPIRE, {"seconds": float(self.expires), "chunk": CHUNK}).rowcount

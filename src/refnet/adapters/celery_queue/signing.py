@@ -10,7 +10,8 @@ Celery's own serializer `auth` signs the arguments alone: a captured message ran
 
 What this leaves open. Whoever can write to the broker can delete, delay and repeat messages, fill it up, send control
 commands (revoke, shut down, rate limits: Celery does not sign those of `inspect`, `control` and the events) and read
-everything. None of it makes a worker run what nobody with a key asked for. Let nobody but refnet reach the broker.
+everything. None of it makes a worker run what nobody with a key asked for; the one command that would, `election`, is
+dropped (see `broadcasts`). Let nobody but refnet reach the broker.
 
 A message sent again, intact, does nothing twice. Hints only say that something may be due, which the ledger knows
 better. The id of any other task has a result, and with one that is final it does not run (see `once`). Results are
@@ -34,6 +35,8 @@ from refnet.domain.errors import ConfigurationError, Forged
 SIGNATURE, SIGNED_AT = "refnet_signature", "refnet_signed_at"
 #: The header that makes a task a hint of the ledger's; without it, somebody asks for it by hand.
 HINT = "refnet_hint"
+#: The header of a hint that says which job of the ledger it is about, for the log; of a vault or a request there is none.
+JOB = "refnet_job"
 #: Seconds that the clocks of two machines may differ: a day and an hour, as where a wrong date was set.
 SKEW = 90_000.0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from queue import Empty
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +24,8 @@ from refnet.adapters.celery_queue.unacked import Message, QoS
 
 #: The highest priority, the most urgent.
 HIGHEST = 10
+#: What is written to see whether Redis takes anything; gone at once.
+PROBE = "_refnet.probe"
 _log = get_logger(__name__)
 
 
@@ -68,6 +71,20 @@ class Channel(FetchingChannel):
     def queues_of(self, exchange: str, routing_key: str) -> list[str]:
         """Queues bound to an exchange; none for a channel whose connection is gone."""
         return [] if self.connection is None else list(self._lookup(exchange, routing_key))
+
+    def depths(self, queues: Sequence[str]) -> dict[str, int]:
+        """Messages that wait in each queue, summed over priorities, in one round trip."""
+        with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                for priority in self.priority_steps:
+                    pipe.llen(self._q_for_pri(queue, priority))
+            lengths = iter(pipe.execute())
+        return {queue: sum(islice(lengths, len(self.priority_steps))) for queue in queues}
+
+    def write(self) -> None:
+        """Write something that nobody reads: Redis answers questions also where it refuses all messages."""
+        with self.conn_or_acquire() as client:
+            client.set(PROBE, "", px=1)
 
     # ------------------------------------------------------------ publishing
     def _put(self, queue: str, message: dict[str, Any], **options: Any) -> None:

@@ -31,7 +31,9 @@ Fence = tuple[()] | tuple[bytes, bytes]
 
 
 class Message(virtual.Message):
-    """A message of any shape: what is wrong with it is kept in `errors`, which the consumer hands to `on_decode_error`.
+    """A message of any shape that has properties and a tag.
+
+    What is wrong with it is kept in `errors`, which the consumer hands to `on_decode_error`.
 
     kombu's raises while it is being made, inside the event loop, and takes the worker with it (not reported upstream).
     `queue` is the one that it was consumed from; what the message says of that, its sender wrote.
@@ -140,16 +142,19 @@ class QoS(stock.QoS):
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1):
             return
-        with (
-            suppress(stock.MutexHeld),
-            self.channel.conn_or_acquire() as client,
-            stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire),
-        ):
-            seconds, microseconds = client.time()
+        with self.channel.conn_or_acquire() as client:
+            # The poller waits for this: as long as nothing is old enough, it is one trip to the server.
+            with client.pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.zrange(self.unacked_index_key, 0, 0, withscores=True)
+                (seconds, microseconds), oldest = pipe.execute()
             last = seconds + microseconds / 1e6 - self.visibility_timeout
-            index, part = self.unacked_index_key, {"offset": num and start, "num": num}
-            for tag in client.zrange(index, last, 0, desc=True, byscore=True, **part):
-                self.restore_by_tag(tag, client)
+            if not oldest or oldest[0][1] > last:
+                return
+            with suppress(stock.MutexHeld), stock.Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire):
+                index, part = self.unacked_index_key, {"offset": num and start, "num": num}
+                for tag in client.zrange(index, last, 0, desc=True, byscore=True, **part):
+                    self.restore_by_tag(tag, client)
 
     def restore_unacked(self, client: Any = None) -> None:
         with self.channel.conn_or_acquire(client) as connected:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, select, update
 
-from refnet.adapters.database import ledger
+from refnet.adapters.database import crawl_requests, ledger, turns
 from refnet.adapters.database.schema import crawl_papers, crawls, jobs
 from refnet.domain.jobs import JobState, Stage
 from refnet.domain.permissions import widest
@@ -30,11 +30,19 @@ def of_papers(connection: Connection, paper_ids: Sequence[str]) -> dict[str, str
     return {paper_id: claim for paper_id, each in found.items() if (claim := widest(each)) is not None}
 
 
-def refuse(connection: Connection, stage: Stage, paper_id: str, reason: str, now: float) -> None:
-    """Make a dead letter of a job that waits, for whoever it is done for may not have it done.
+def refuse(connection: Connection, stage: Stage, paper_id: str, reason: str, claim: str, now: float) -> None:
+    """Give up what a hint with this claim is about, for whoever it is done for may not have it done.
 
-    It still asks what it asked, so that it stays dead when its crawl goes on.
+    A job that waits is a dead letter, and still asks what it asked, so that it stays one when its crawl goes on. What is
+    no job would be told of for ever: crawls that were asked for with the claim and that nobody has begun, and the crawls
+    of the paper whose vault is to be seen to, have failed.
     """
+    if stage is Stage.CRAWL:
+        crawl_requests.refuse(connection, claim, reason, now)
+    # Somebody with a wider claim may have asked for the same meanwhile.
+    elif stage is Stage.GENERATE and of_papers(connection, [paper_id]).get(paper_id) == claim:
+        own = select(crawl_papers.c.crawl_id).where(crawl_papers.c.paper_id == paper_id)
+        turns.fail(connection, list(connection.execute(own).scalars()), reason, None, now)
     waiting = and_(jobs.c.stage == stage, jobs.c.paper_id == paper_id, jobs.c.state == JobState.QUEUED)
     ledger.lock(connection, waiting)
     connection.execute(

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
-from refnet.adapters.database import claims, dead, dead_messages, hints, ledger, record, stages, turns, worker_rows
+from refnet.adapters.database import (
+    claims,
+    crawl_requests,
+    dead,
+    dead_messages,
+    hints,
+    ledger,
+    record,
+    reopening,
+    stages,
+    worker_rows,
+)
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time, moment
 from refnet.adapters.database.cluster_notes import ClusterNotes
 from refnet.adapters.database.engine import reading, writing
-from refnet.adapters.database.lock import shared_on_server, try_on_server
+from refnet.adapters.database.lock import shared_on_server, turn_on_server
 from refnet.adapters.database.schema import crawl_papers, crawls, jobs, pace, vault_notes
+from refnet.adapters.database.sessions import StalledSessions
+from refnet.adapters.database.vaults import ask_language, name_vault, set_language
 from refnet.domain.crawl import Ask, Limits
 from refnet.domain.crawls import CrawlSeed, CrawlStage
 from refnet.domain.dead_messages import DeadMessage, RefusedMessage
@@ -24,6 +37,8 @@ from refnet.domain.papers import Direction
 from refnet.domain.permissions import Scope
 from refnet.domain.workers import WorkerReport
 
+#: The turn of whoever sweeps.
+_SWEEP = "sweep"
 _DEAD = (
     *("stage", "paper_id", "state", "ask", "offset", "attempts", "losses", "faults", "due_at", "updated_at"),
     "reason",
@@ -48,25 +63,40 @@ class ClusterStore(ClusterNotes):
         refresh_days: float | None,
         *,
         vault: str | None,
-        lang: str,
+        lang: str | None,
         limits: Limits,
         claim: Scope | None = None,
+        full_texts: int | None = 0,
     ) -> int:
-        """Make or extend a crawl that the workers do, and queue its first jobs; returns its id. `claim` is as in `open_crawl`."""
+        """Make or extend a crawl that the workers do, and queue its first jobs; returns its id. The vault, or
+        the one that workers write to, has the language `lang` from now on, where it is given. `claim` and `full_texts` are
+        as in `open_crawl`.
+        """
         with writing(self._engine) as connection:
             record.take_turns(connection)
+            ask_language(connection, vault, lang)
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
-            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
-            stages.hand_over(connection, crawl_id, vault, lang, now)
+            crawl_id = crawl_rows.open_crawl(
+                connection, key, direction, depth, limit, seeds, now, before, claim, full_texts=full_texts
+            )
+            stages.hand_over(connection, crawl_id, vault, now)
             stages.advance(connection, crawl_id, limits.hub, now)
             return crawl_id
 
-    def rewrite(self, crawl_id: int, vault: str | None, lang: str) -> None:
+    def rewrite(self, crawl_id: int, vault: str | None) -> None:
         """Let the workers bring the notes of a crawl up to date; one that they are at gets there by itself."""
         with writing(self._engine) as connection:
             if not stages.is_at_work(connection, crawl_id):
-                stages.hand_over(connection, crawl_id, vault, lang, self._clock(connection), CrawlStage.SUMMARIZE)
+                stages.hand_over(connection, crawl_id, vault, self._clock(connection), CrawlStage.SUMMARIZE)
+
+    def translate(self, vault: str, lang: str) -> bool:
+        """Have the workers put the notes of a vault into another language; whether that changes anything."""
+        with writing(self._engine) as connection:
+            if not set_language(connection, vault, lang):
+                return False
+            stages.write_again(connection, vault, self._clock(connection))
+            return True
 
     def go_on(self, limits: Limits) -> list[CrawlStage]:
         """Queue what crawls need that have nothing left to do; the stages that they have come to."""
@@ -123,12 +153,16 @@ class ClusterStore(ClusterNotes):
             )
             return bool(connection.execute(query).scalar_one())
 
+    def _retry_dead(self, connection: Connection, ids: Sequence[int] | None) -> list[int]:
+        record.take_turns(connection)
+        return reopening.retry_dead(connection, ids, self._clock(connection))
+
     # Jobs
 
-    def enqueue(self, stage: Stage, paper_ids: Sequence[str]) -> None:
-        """Queue jobs of a stage that asks nobody."""
+    def enqueue(self, stage: Stage, paper_ids: Sequence[str], ask: Ask = Ask.DETAILS) -> None:
+        """Queue jobs of a stage that asks no source."""
         with writing(self._engine) as connection:
-            ledger.enqueue(connection, stage, dict.fromkeys(paper_ids, Ask.DETAILS), self._clock(connection))
+            ledger.enqueue(connection, stage, dict.fromkeys(paper_ids, ask), self._clock(connection))
 
     def claim_some(self, stage: Stage, owner: str, most: int, *, lead: str | None = None, lease: float) -> Wave | None:
         """Claim at most `most` jobs of a stage that asks nobody; the paper `lead` is among them where it is due."""
@@ -154,7 +188,7 @@ class ClusterStore(ClusterNotes):
             ).one_or_none()
             if row is None:
                 return None
-            return JobFate(JobState(row.state), max(0.0, row.due_at - now), row.reason)
+            return JobFate(JobState(row.state), max(0.0, row.due_at - now), row.reason, row.id)
 
     def revive(self, stage: Stage, paper_id: str) -> None:
         """Forget that a job was given up, for somebody asks for it again."""
@@ -180,22 +214,21 @@ class ClusterStore(ClusterNotes):
                 f"updated_at = excluded.updated_at WHERE jobs.state <> '{JobState.RUNNING}'",
             )
 
-    def free_expired(self) -> int:
-        """Take back what nobody holds any more. Only for a process among workers: then nobody works alone."""
+    def free_expired(self, *, leases: bool = True) -> int:
+        """Take back jobs and requests that nobody holds any more; without `leases` only what was held without one. Only for a process among
+        workers: then nobody works alone.
+        """
         with writing(self._engine) as connection:
             now = self._clock(connection)
-            return ledger.free_expired(connection, now) + ledger.free_unleased(connection, now)
+            freed = ledger.free_unleased(connection, now)
+            if leases:
+                freed += ledger.free_expired(connection, now) + crawl_requests.free_expired(connection, now)
+            return freed
 
     def free_owners(self, owners: Sequence[str], ended: str = "died") -> int:
         """Take back what these processes held, for they are gone; `ended` says how, as in `reason_of_loss`."""
         with writing(self._engine) as connection:
             return ledger.free_owners(connection, owners, self._clock(connection), ended)
-
-    def give_back(self, owners: Sequence[str]) -> int:
-        """Take back what these processes held, uncharged: they were asked to end."""
-        with writing(self._engine) as connection:
-            turns.give_back(connection, owners)
-            return ledger.give_back(connection, owners, self._clock(connection))
 
     def owners(self) -> list[str]:
         """Who holds jobs at present."""
@@ -251,10 +284,10 @@ class ClusterStore(ClusterNotes):
         with reading(self._engine) as connection:
             return claims.of_papers(connection, paper_ids)
 
-    def refuse(self, stage: Stage, paper_id: str, reason: str) -> None:
+    def refuse(self, stage: Stage, paper_id: str, reason: str, claim: str) -> None:
         """See `claims.refuse`."""
         with writing(self._engine) as connection:
-            claims.refuse(connection, stage, paper_id, reason, self._clock(connection))
+            claims.refuse(connection, stage, paper_id, reason, claim, self._clock(connection))
 
     def due_counts(self) -> dict[Stage, int]:
         """Due jobs by stage, of those that have any."""
@@ -281,8 +314,12 @@ class ClusterStore(ClusterNotes):
     @contextmanager
     def sweeping(self) -> Iterator[bool]:
         """Whether this process may sweep; one at a time can."""
-        with try_on_server(self._engine, "sweep") as mine:
+        with turn_on_server(self._engine, _SWEEP) as mine:
             yield mine
+
+    def stalled_sessions(self) -> StalledSessions:
+        """What ends the sessions of those who were stopped, also while they swept."""
+        return StalledSessions(self._engine, _SWEEP)
 
     @contextmanager
     def among_workers(self) -> Iterator[Callable[[], None]]:
@@ -298,6 +335,8 @@ class ClusterStore(ClusterNotes):
     def report(self, worker: WorkerReport) -> None:
         with writing(self._engine) as connection:
             worker_rows.report(connection, worker, self._clock(connection))
+            if worker.output_dir is not None:
+                name_vault(connection, worker.output_dir)
 
     def forget_worker(self, name: str) -> None:
         with writing(self._engine) as connection:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import select, update
 
-from refnet.adapters.database import ledger, stages, turns
+from refnet.adapters.database import ledger, reopening, stages, summaries, turns
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.lock import try_on_server
@@ -19,7 +19,8 @@ from refnet.domain.crawl import Ask
 from refnet.domain.crawls import NotesDue
 from refnet.domain.errors import LeaseLost
 from refnet.domain.jobs import Wave
-from refnet.domain.notes import Baseline, Summary, WrittenNote
+from refnet.domain.notes import Baseline, WrittenNote
+from refnet.domain.summaries import Summary
 
 #: What stands before and behind the name of a beginning, in front of the revision of a vault whose notes are being
 #: written; no whole revision begins with it.
@@ -34,8 +35,20 @@ class ClusterNotes(Store):
         with writing(self._engine) as connection:
             now = self._clock(connection)
             asks = ledger.held(connection, wave)
-            self._save_summaries(connection, {one: made[one] for one in made if one in asks}, now)
-            ledger.settle(connection, wave, dict.fromkeys(asks, Ask.NOTHING), now)
+            summaries.save(connection, {one: made[one] for one in made if one in asks}, now)
+            # Somebody may have asked meanwhile that a paper be read.
+            left = Ask.NOTHING if Ask.FULL_TEXT in wave.ask else Ask.FULL_TEXT
+            ledger.settle(connection, wave, {one: ask & left for one, ask in asks.items()}, now)
+
+    def save_own_summaries(self, made: Mapping[str, Summary], wave: Wave) -> None:
+        """Keep summaries of papers that the wave goes on with.
+
+        Raises LeaseLost when not all of them are its own any more: their new owner may have better ones.
+        """
+        with writing(self._engine) as connection:
+            if not ledger.held(connection, wave).keys() >= made.keys():
+                raise LeaseLost("The lease of these papers ran out, and they went to somebody else.")
+            summaries.save(connection, made, self._clock(connection))
 
     def notes_due(self) -> list[NotesDue]:
         with reading(self._engine) as connection:
@@ -53,17 +66,32 @@ class ClusterNotes(Store):
         with writing(self._engine) as connection:
             stages.untell_notes_due(connection)
 
+    def redirect(self, vault: str) -> list[tuple[int, str]]:
+        """Let the notes that workers have next to write to other vaults go to this one; the ids of their crawls, and where
+        they were to go. For a worker that knows that nobody writes there.
+        """
+        with reading(self._engine) as connection:
+            if not reopening.bound_elsewhere(connection, vault):
+                return []
+        with writing(self._engine) as connection:
+            return reopening.redirect(connection, vault, self._clock(connection))
+
+    def noted_elsewhere(self, vault: str, paper_ids: Sequence[str]) -> dict[str, str]:
+        """See `reopening.noted_elsewhere`."""
+        with reading(self._engine) as connection:
+            return reopening.noted_elsewhere(connection, vault, paper_ids)
+
     def begin_writing(
         self, crawl_ids: Sequence[int], vault: str, paper_ids: Sequence[str], revision: str, problems: Sequence[str]
     ) -> None:
         """Queue the notes of a vault, whose revision is `revision` when they are written."""
         with writing(self._engine) as connection:
-            now = self._clock(connection)
-            stages.begin_writing(connection, crawl_ids, paper_ids, now)
             begun = f"{_UNFINISHED}{uuid.uuid4().hex}{_UNFINISHED}{revision}"
+            # The vault before its crawls, as everybody locks them: else two wait for each other.
             connection.execute(
                 update(vaults).where(vaults.c.path == vault).values(revision=begun, problems=list(problems))
             )
+            stages.begin_writing(connection, crawl_ids, paper_ids, self._clock(connection))
 
     def deleted_notes(self, vault: str) -> set[str]:
         """Papers whose notes the reader deleted."""
@@ -85,7 +113,7 @@ class ClusterNotes(Store):
         """Keep what became of notes, and settle their jobs.
 
         `begun` is the vault's `written_revision` before the contents of the notes were read. Where the vault was begun
-        anew since, they may lack what is new, and are queued once more.
+        anew since, or a note asked for since its job was claimed, they may lack what is new, and are queued once more.
         """
         with writing(self._engine) as connection:
             now = self._clock(connection)
@@ -104,27 +132,33 @@ class ClusterNotes(Store):
             )
             # Read when the jobs are locked: who begins the vault anew has done so, or finds them done afterwards.
             present = connection.execute(select(vaults.c.revision).where(vaults.c.path == vault)).scalar()
-            left = Ask.NOTHING if present == begun else Ask.DETAILS
-            ledger.settle(connection, wave, dict.fromkeys(asks, left), now)
+            again = {one for one, ask in asks.items() if present != begun or Ask.MEANWHILE in ask}
+            left = {one: Ask.DETAILS if one in again else Ask.NOTHING for one in asks}
+            ledger.settle(connection, wave, left, now)
 
-    def end_writing(
-        self, vault: str, problems: Sequence[str] = (), unchanged: Sequence[int] | None = None
-    ) -> list[int]:
-        """The notes of a vault are written: end the crawls that waited for them; or those `unchanged` that need none.
-        Returns their ids.
+    def end_writing(self, vault: str, begun: str | None, problems: Sequence[str] = ()) -> list[int]:
+        """The notes of a vault are written: end the crawls that waited for them. Returns their ids.
 
-        A vault with a note that was left alone is looked at again the next time.
+        `begun` is the vault's `written_revision` before it was looked whether they are. Where the vault was begun anew
+        since, by who took the turn that the server has taken back from this process, nothing ends. A vault with a note
+        that was left alone is looked at again the next time.
         """
         with writing(self._engine) as connection:
             row = connection.execute(select(vaults).where(vaults.c.path == vault).with_for_update()).one_or_none()
-            if row is not None and unchanged is None:
-                said = [*(row.problems or []), *problems]
-                whole = (row.revision or "").rpartition(_UNFINISHED)[2]
-                revision = "" if said or self._problems(connection, vault) else whole
-                connection.execute(
-                    update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said)
-                )
-            return stages.finish(connection, vault, self._clock(connection), unchanged)
+            if row is None or row.revision != begun:
+                return []
+            said = [*(row.problems or []), *problems]
+            whole = (row.revision or "").rpartition(_UNFINISHED)[2]
+            revision = "" if said or self._problems(connection, vault) else whole
+            connection.execute(update(vaults).where(vaults.c.path == vault).values(revision=revision, problems=said))
+            return stages.finish(connection, vault, self._clock(connection))
+
+    def end_unchanged(self, vault: str, crawl_ids: Sequence[int]) -> list[int]:
+        """End crawls to be named that need no note written. Returns their ids."""
+        with writing(self._engine) as connection:
+            # The vault before its crawls, as everybody locks them.
+            connection.execute(select(vaults.c.path).where(vaults.c.path == vault).with_for_update())
+            return stages.finish(connection, vault, self._clock(connection), crawl_ids)
 
     def note_problems(self, vault: str) -> list[str]:
         """In words for the user, the files of a vault that were left as they are."""

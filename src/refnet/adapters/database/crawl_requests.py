@@ -6,14 +6,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, or_, select, update
 
 from refnet.adapters.database import crawls as crawl_rows
 from refnet.adapters.database import dead, record, stages
-from refnet.adapters.database.clock import Clock, Moment, moment
+from refnet.adapters.database.clock import Clock, Moment
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.ledger import LONGEST_WAIT
 from refnet.adapters.database.schema import crawl_requests, crawls
+from refnet.adapters.database.vaults import ask_language
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlSeed, CrawlState
 from refnet.domain.errors import LeaseLost
@@ -24,6 +25,9 @@ from refnet.domain.seeds import Identifier, IdentifierKind, Seed, Unresolved
 _OPEN = (RequestState.QUEUED.value, RequestState.RUNNING.value)
 #: Characters of a seed that a message shows.
 _SHOWN = 100
+#: Nobody is at it any more, and others are told of it; whoever was is lost.
+_UNHELD: dict[str, Any] = {"fence": None, "lease_until": None, "hinted_at": None}
+_LOST: dict[str, Any] = {**_UNHELD, "losses": func.coalesce(crawl_requests.c.losses, 0) + 1}
 
 
 class CrawlRequestTable:
@@ -45,7 +49,7 @@ class CrawlRequestTable:
         """Let whoever does the work go on with a crawl, and queue its dead jobs `retry` again; the ids of those there were.
 
         Both or neither: queued jobs of a crawl that is over would wait for ever. Where `retry` names jobs and there are
-        none, nothing is asked. Who asked for the crawl has said where its notes belong and in which language: that
+        none, nothing is asked. Who asked for the crawl has said where its notes belong: that
         stays. Its seeds are asked for by the papers that they turned out to be, so that it is the same crawl whatever a
         source says of them now.
         """
@@ -103,10 +107,12 @@ class CrawlRequestTable:
             found = _find(connection, identity)
             if found is None or found.state is not RequestState.RUNNING:
                 return None
+            ask_language(connection, found.wish.vault, found.wish.lang)
             now = self._clock(connection)
             crawl_id = _open(connection, found, key, seeds, now)
-            crawl_rows.keep_place(connection, crawl_id, found.wish.vault, found.wish.lang)
-            _set(connection, identity, now, crawl_id=crawl_id, unresolved=_unresolved(unresolved))
+            crawl_rows.keep_place(connection, crawl_id, found.wish.vault)
+            # As in `start_request`.
+            _set(connection, identity, now, crawl_id=crawl_id, unresolved=_unresolved(unresolved), lang="")
             return crawl_id
 
     def tell_progress(self, identity: int, progress: Mapping[str, Any]) -> bool:
@@ -139,7 +145,7 @@ class CrawlRequestTable:
     def requests_due(self) -> bool:
         """Whether there are some that nobody is at."""
         with reading(self._engine) as connection:
-            due = select(crawl_requests.c.id).where(_due(moment(connection, self._clock)))
+            due = select(crawl_requests.c.id).where(_due())
             return connection.execute(due.limit(1)).first() is not None
 
     def take_requests_due(self, told_for: float) -> list[tuple[str, str | None]]:
@@ -150,52 +156,66 @@ class CrawlRequestTable:
             now = self._clock(connection)
             was = crawl_requests.c.hinted_at
             nobody = or_(was.is_(None), was < now - told_for, was > now + LONGEST_WAIT)
-            told = update(crawl_requests).where(_due(now), nobody).values(hinted_at=now)
+            told = update(crawl_requests).where(_due(), nobody).values(hinted_at=now)
             rows = connection.execute(told.returning(crawl_requests.c.seeds, crawl_requests.c.claim)).all()
             return [(row.seeds[0]["input"][:_SHOWN] if row.seeds else "", row.claim) for row in rows]
 
     def untell_requests(self) -> None:
         """Nobody was told after all."""
         with writing(self._engine) as connection:
-            due = _due(self._clock(connection))
-            connection.execute(update(crawl_requests).where(due).values(hinted_at=None))
+            connection.execute(update(crawl_requests).where(_due()).values(hinted_at=None))
 
     def take_request(self, lease: float) -> CrawlRequest | None:
-        """The oldest that nobody is at, held for `lease` seconds."""
+        """The oldest that nobody is at, held for `lease` seconds and until `free_expired` takes it back."""
         with writing(self._engine) as connection:
             now = self._clock(connection)
-            query = select(crawl_requests.c.id).where(_due(now)).order_by(crawl_requests.c.id).limit(1)
-            identity = connection.execute(query.with_for_update(skip_locked=True)).scalar()
-            if identity is None:
+            query = select(crawl_requests).where(_due()).order_by(crawl_requests.c.id).limit(1)
+            row = connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
                 return None
             values = {"state": RequestState.RUNNING.value, "fence": uuid.uuid4().hex, "lease_until": now + lease}
-            _set(connection, identity, now, **values)
-            return _find(connection, identity)
+            _set(connection, row.id, now, **values)
+            return _find(connection, row.id)
 
-    def keep_found(self, request: CrawlRequest, found: Found, unresolved: Sequence[Unresolved], lease: float) -> None:
-        """What the seeds turned out to be so far; holds it for `lease` seconds more. Raises LeaseLost."""
+    def renew_request(self, request: CrawlRequest, lease: float) -> None:
+        """Hold it for `lease` seconds from now on. Raises LeaseLost."""
         with writing(self._engine) as connection:
             now = self._clock(connection)
             _check(connection, request)
-            _set(connection, request.id, now, lease_until=now + lease, **_found(found, unresolved))
+            held = update(crawl_requests).where(crawl_requests.c.id == request.id)
+            connection.execute(held.values(lease_until=now + lease))
 
-    def give_back_request(self, request: CrawlRequest) -> None:
-        """Let others go on with it at once."""
+    def keep_found(self, request: CrawlRequest, found: Found, unresolved: Sequence[Unresolved]) -> None:
+        """What the seeds turned out to be so far: with these nobody was lost. Raises LeaseLost."""
+        with writing(self._engine) as connection:
+            now = self._clock(connection)
+            _check(connection, request)
+            _set(connection, request.id, now, losses=None, **_found(found, unresolved))
+
+    def give_back_request(self, request: CrawlRequest, *, lost: bool = False) -> None:
+        """Let others go on with it at once; `lost` counts it as if the worker had been lost."""
         with writing(self._engine) as connection:
             held = and_(crawl_requests.c.id == request.id, crawl_requests.c.fence == request.fence)
-            values = {"fence": None, "lease_until": None, "hinted_at": None}
-            connection.execute(update(crawl_requests).where(held).values(**values))
+            connection.execute(update(crawl_requests).where(held).values(**(_LOST if lost else _UNHELD)))
 
     def start_request(self, request: CrawlRequest, key: str, limits: Limits) -> int:
         """Make a crawl of it that the workers do, and queue its first jobs; the crawl's id. Raises LeaseLost."""
         with writing(self._engine) as connection:
             record.take_turns(connection)
+            ask_language(connection, request.wish.vault, request.wish.lang)
             _check(connection, request)
             now = self._clock(connection)
             crawl_id = _open(connection, request, key, request.found.seeds, now)
-            stages.hand_over(connection, crawl_id, request.wish.vault, request.wish.lang, now)
+            stages.hand_over(connection, crawl_id, request.wish.vault, now)
             stages.advance(connection, crawl_id, limits.hub, now)
-            values = {"state": RequestState.STARTED.value, "crawl_id": crawl_id, "fence": None, "lease_until": None}
+            # The vault has its language by now: what is wished for it later is not to be undone when this goes on.
+            values = {
+                "state": RequestState.STARTED.value,
+                "crawl_id": crawl_id,
+                "fence": None,
+                "lease_until": None,
+                "lang": "",
+            }
             _set(connection, request.id, now, **values)
             return crawl_id
 
@@ -212,10 +232,10 @@ def _ask_again(connection: Connection, crawl_id: int, now: float) -> None:
         Seed(seed.input, (Identifier(IdentifierKind.PAPER_ID, seed.paper_id),), citekey=seed.citekey)
         for seed in crawl_rows.stored_seeds(connection, crawl_id)
     ]
-    place = {} if crawl.lang is None else {"vault": crawl.vault, "lang": crawl.lang}
+    place = {} if crawl.lang is None else {"vault": crawl.vault}
     known = connection.execute(select(crawl_requests.c.id).where(crawl_requests.c.id == crawl_id)).first()
     if known is None:
-        wish = _wish(Wish(seeds, crawl.depth, crawl.limit, Direction(crawl.direction)))
+        wish = _wish(Wish(seeds, crawl.depth, crawl.limit, Direction(crawl.direction), full_texts=crawl.full_texts))
         values = {"id": crawl_id, "crawl_id": crawl_id, "created_at": crawl.created_at, "claim": crawl.claim}
         connection.execute(insert(crawl_requests).values(**{**wish, **place}, **values, **_anew(now)))
     else:
@@ -226,6 +246,13 @@ def _ask_again(connection: Connection, crawl_id: int, now: float) -> None:
             "report": crawl_requests.c.report,
         }
         connection.execute(update(crawl_requests).where(crawl_requests.c.id == crawl_id).values(**again))
+
+
+def refuse(connection: Connection, claim: str, reason: str, now: Moment) -> None:
+    """Give up those that nobody is at and that were asked for with a claim that does not reach."""
+    over = {"progress": None, "fence": None, "lease_until": None, "updated_at": now}
+    its = update(crawl_requests).where(_due(), crawl_requests.c.claim == claim)
+    connection.execute(its.values(state=RequestState.FAILED.value, reason=reason, **over))
 
 
 def cancel_open(connection: Connection, identity: int, now: float) -> None:
@@ -240,14 +267,37 @@ def _open(connection: Connection, request: CrawlRequest, key: str, seeds: Sequen
     before = None if wish.refresh_days is None else now - wish.refresh_days * 86_400
     claim = connection.execute(select(crawl_requests.c.claim).where(crawl_requests.c.id == request.id)).scalar()
     return crawl_rows.open_crawl(
-        connection, key, wish.direction, wish.depth, wish.limit, seeds, now, before, claim, new_id=request.id
+        connection,
+        key,
+        wish.direction,
+        wish.depth,
+        wish.limit,
+        seeds,
+        now,
+        before,
+        claim,
+        new_id=request.id,
+        full_texts=wish.full_texts,
+        # Where the source has merged a seed since it was begun, the seeds would make another key.
+        known=request.crawl_id,
     )
 
 
-def _due(now: Moment) -> ColumnElement[bool]:
+def free_expired(connection: Connection, now: float) -> int:
+    """Take back those whose lease has run out: whoever held them was lost. Not for whoever heard nothing of the database
+    just now, as with jobs.
+    """
     lease = crawl_requests.c.lease_until
-    nobody = or_(lease.is_(None), lease <= now, lease > now + LONGEST_WAIT)
-    return and_(crawl_requests.c.state.in_(_OPEN), nobody)
+    lost = and_(crawl_requests.c.state.in_(_OPEN), or_(lease < now, lease > now + LONGEST_WAIT))
+    # Waits for nobody, whatever is locked already: one that is locked is being renewed, begun or taken back.
+    ids = connection.execute(select(crawl_requests.c.id).where(lost).with_for_update(skip_locked=True)).scalars().all()
+    if ids:
+        connection.execute(update(crawl_requests).where(crawl_requests.c.id.in_(ids)).values(**_LOST))
+    return len(ids)
+
+
+def _due() -> ColumnElement[bool]:
+    return and_(crawl_requests.c.state.in_(_OPEN), crawl_requests.c.lease_until.is_(None))
 
 
 def _check(connection: Connection, request: CrawlRequest) -> None:
@@ -282,7 +332,8 @@ def read(row: Any) -> CrawlRequest:
         refresh_days=row.refresh_days,
         unresolved=tuple(Unresolved(**one) for one in row.unresolved),
         vault=row.vault,
-        lang=row.lang,
+        lang=row.lang or None,
+        full_texts=row.full_texts,
     )
     return CrawlRequest(
         id=row.id,
@@ -294,6 +345,7 @@ def read(row: Any) -> CrawlRequest:
         report=row.report,
         fence=row.fence,
         progress=row.progress or {},
+        losses=row.losses or 0,
     )
 
 
@@ -306,13 +358,14 @@ def _wish(wish: Wish) -> dict[str, Any]:
         "direction": wish.direction.value,
         "refresh_days": wish.refresh_days,
         "vault": wish.vault,
-        "lang": wish.lang,
+        "lang": wish.lang or "",
+        "full_texts": wish.full_texts,
     }
 
 
 def _anew(now: float) -> dict[str, Any]:
     """A request that nobody has begun with."""
-    nothing = dict.fromkeys(("reason", "progress", "report", "fence", "lease_until", "hinted_at"))
+    nothing = dict.fromkeys(("reason", "progress", "report", "fence", "lease_until", "losses", "hinted_at"))
     return {"state": RequestState.QUEUED.value, "done": 0, "found": [], "updated_at": now, **nothing}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, exists, select, union, update
+from sqlalchemy import Connection, Engine, and_, case, delete, exists, func, select, union, update
 
 from refnet.adapters.database import crawl_requests, ledger, record, stages
 from refnet.adapters.database import crawls as crawl_rows
@@ -100,6 +100,37 @@ class CrawlViews:
             if view.crawl_id is not None:
                 _cancel(connection, view.crawl_id, now)
             return True
+
+
+def count(connection: Connection) -> dict[str, int]:
+    """How many there are in each state, as `crawl_views` shows them."""
+    ids = union(select(crawls.c.id), select(requests.c.id)).subquery()
+    # As in `_views` and `_state`, which tell the same of a few; here nothing of a wish is read.
+    open_ones = (
+        select(requests.c.crawl_id, func.max(requests.c.state).label("state"))
+        .where(requests.c.crawl_id.is_not(None), requests.c.state.in_(_OPEN))
+        .group_by(requests.c.crawl_id)
+        .subquery()
+    )
+    crawl_id = case((requests.c.id.is_(None), ids.c.id), else_=requests.c.crawl_id)
+    old = and_(crawls.c.state == CrawlState.RUNNING, crawls.c.stage.is_(None), crawls.c.lang.is_(None))
+    state = case(
+        *((requests.c.state == asked.value, shown.value) for asked, shown in _STATES.items()),
+        (crawls.c.cancelled.is_(True), CrawlState.CANCELLED.value),
+        (open_ones.c.state.is_not(None), open_ones.c.state),
+        (old, CrawlState.CANCELLED.value),
+        else_=crawls.c.state,
+    ).label("state")
+    each = (
+        select(state)
+        .select_from(ids)
+        .outerjoin(requests, requests.c.id == ids.c.id)
+        .outerjoin(crawls, crawls.c.id == crawl_id)
+        .outerjoin(open_ones, open_ones.c.crawl_id == crawls.c.id)
+        .subquery()
+    )
+    rows = connection.execute(select(each.c.state, func.count().label("number")).group_by(each.c.state))
+    return {row.state: row.number for row in rows}
 
 
 def _cancel(connection: Connection, crawl_id: int, now: float) -> None:

@@ -27,6 +27,8 @@ from refnet.domain.jobs import JobState, Stage
 from refnet.domain.papers import Direction, ListName, ListState
 from refnet.domain.permissions import widest
 
+#: Stands in the column `lang` of a crawl whose place is kept; the language is the vault's.
+PLACED = ""
 #: The depth of papers that are never expanded, whatever the depth of their crawl.
 LEAF_DEPTH = 1_000_000
 
@@ -45,12 +47,16 @@ def open_crawl(
     refresh_before: float | None,
     claim: str | None = None,
     new_id: int | None = None,
+    full_texts: int | None = 0,
+    known: int | None = None,
 ) -> int:
     """Make a crawl, or extend the one with the same key, and return its id. Of two claims it keeps the wider.
 
-    `new_id` is the id that a new one is to have.
+    `new_id` is the id that a new one is to have, `full_texts` how many papers are to be read, None for all; as of depth
+    and limit, a smaller number takes nothing away. `known` is the crawl itself, where it is known: it keeps its key.
     """
-    row = connection.execute(select(crawls).where(crawls.c.key == key).with_for_update()).one_or_none()
+    itself = crawls.c.key == key if known is None else crawls.c.id == known
+    row = connection.execute(select(crawls).where(itself).with_for_update()).one_or_none()
     if row is None:
         values = {
             "id": next_id(connection) if new_id is None else new_id,
@@ -59,6 +65,7 @@ def open_crawl(
             "depth": depth,
             "limit": limit,
             "state": CrawlState.RUNNING,
+            "full_texts": full_texts,
         }
         added = connection.execute(
             insert(crawls)
@@ -80,6 +87,7 @@ def open_crawl(
                 state=CrawlState.RUNNING,
                 stage=None,
                 cancelled=None,
+                full_texts=_full_texts(row, full_texts),
                 claim=widest([row.claim, claim]),
                 refresh_before=refresh_before if keep is None else keep,
                 **UNHARMED,
@@ -105,10 +113,18 @@ def open_crawl(
     return crawl_id
 
 
-def keep_place(connection: Connection, crawl_id: int, vault: str | None, lang: str | None) -> None:
-    """Where the notes of a crawl belong, and the language of their headings; nothing changes where `lang` is None."""
-    if lang is not None:
-        connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(vault=vault, lang=lang))
+def _full_texts(row: Any, asked: int | None) -> int | None:
+    """How many papers of a crawl are to be read when it is asked for again."""
+    # Whoever is at it may have begun on the larger number. Of one that is over, 0 is a wish that no PDF be read, while
+    # any other number names papers that were read, or tried, already.
+    if asked == 0 and row.state != CrawlState.RUNNING:
+        return 0
+    return None if asked is None or row.full_texts is None else max(row.full_texts, asked)
+
+
+def keep_place(connection: Connection, crawl_id: int, vault: str | None) -> None:
+    """Where the notes of a crawl belong."""
+    connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(vault=vault, lang=PLACED))
 
 
 def next_id(connection: Connection) -> int:
@@ -123,7 +139,7 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool
     """Queue what a crawl needs next; False when nothing is left to collect, or it was cancelled.
 
     A depth is finished before the next is begun: only then are all candidates of the next known, and their order.
-    A crawl that one process works on is finished then; one of a cluster goes on to its next stage.
+    Its notes are still to be written then: see `finish`; one of a cluster goes on to its next stage.
     """
     crawl = connection.execute(select(crawls).where(crawls.c.id == crawl_id).with_for_update()).one()
     if crawl.state != CrawlState.RUNNING:
@@ -140,11 +156,14 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> bool
         ledger.enqueue(connection, Stage.CRAWL, asks, now)
         if _open_jobs(connection, crawl_id, depth):
             return True
-    state = CrawlState.FINISHED if crawl.stage is None else CrawlState.RUNNING
-    connection.execute(
-        update(crawls).where(crawls.c.id == crawl_id).values(state=state, refresh_before=None, updated_at=now)
-    )
+    connection.execute(update(crawls).where(crawls.c.id == crawl_id).values(refresh_before=None, updated_at=now))
     return False
+
+
+def finish(connection: Connection, crawl_id: int, now: float) -> None:
+    """Call a crawl finished that one process does and that nobody has stopped."""
+    its = and_(crawls.c.id == crawl_id, crawls.c.stage.is_(None), crawls.c.state == CrawlState.RUNNING)
+    connection.execute(update(crawls).where(its).values(state=CrawlState.FINISHED, updated_at=now))
 
 
 def candidates(connection: Connection, crawl_id: int, depth: int, direction: Direction) -> Iterator[Candidate]:

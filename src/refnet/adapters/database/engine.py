@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -26,11 +26,17 @@ MOST_CONNECTIONS = 15
 #: Seconds for telling a server that nobody waits for a statement any more.
 CANCEL_SECONDS = 1.0
 #: The server, too, gives up a client that vanished (as above; its own default is two hours) or that was stopped
-#: in the middle of a transaction: with the session go its locks, for which all others may be waiting.
-_SESSION = (
-    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000 "
-    "-c idle_in_transaction_session_timeout=15s"
-)
+#: in the middle of a transaction, between two round trips (within one: see `sessions`): with the session go its locks,
+#: for which all others may be waiting. Not as `options` of the connection, with which PgBouncer takes none; but what the
+#: URL's own options set stays.
+_SESSION = """
+    SELECT set_config(name, value, false)
+    FROM pg_settings JOIN (VALUES
+        ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'),
+        ('tcp_user_timeout', '10000'), ('idle_in_transaction_session_timeout', '15s')
+    ) AS ours (name, value) USING (name)
+    WHERE source <> 'client'
+"""
 #: How a PostgreSQL server says that it will not let us in; the library passes on the words, but not the code.
 REFUSED = re.compile(
     r"FATAL:.*(authentication failed|no pg_hba\.conf entry|does not exist|not permitted to log in)|no password supplied"
@@ -56,12 +62,6 @@ def database_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ConfigurationError("DATABASE_URL names no file. Write sqlite:////path/to/file.db.")
     return url
-
-
-def _options(url: URL) -> str:
-    """What the URL itself has the server set for a session; it stands behind ours, so that it wins."""
-    said = url.query.get("options", "")
-    return said if isinstance(said, str) else " ".join(said)
 
 
 def shown(url: URL) -> str:
@@ -101,7 +101,6 @@ def open_engine(url: URL) -> Engine:
                     "keepalives_count": 3,
                     # What was sent into a link that a firewall forgot is given up after this many milliseconds.
                     "tcp_user_timeout": 10_000,
-                    "options": f"{_SESSION} {_options(url)}".strip(),
                 },
             )
         except (ImportError, NoSuchModuleError) as error:
@@ -109,6 +108,7 @@ def open_engine(url: URL) -> Engine:
                 "DATABASE_URL names PostgreSQL, for which the extra 'cluster' is needed: pip install 'refnet[cluster]'."
             ) from error
         save_round_trips(engine)
+        event.listen(engine, "connect", _prepare_session)
         event.listen(engine, "handle_error", _drop_interrupted)
         return engine
     try:
@@ -138,6 +138,10 @@ def _drop_interrupted(context: ExceptionContext) -> None:
     context.invalidate_pool_on_disconnect = False
     with suppress(context.dialect.loaded_dbapi.Error):
         driver.cancel_safe(timeout=CANCEL_SECONDS)
+
+
+def _prepare_session(connection: Any, _record: object) -> None:
+    connection.execute(_SESSION)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -172,6 +176,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Statements that only read, all of them as of one moment, on both databases. Errors are translated."""
+    with (
+        translated(engine),
+        engine.connect().execution_options(writes=False, snapshot=True) as connection,
+        connection.begin(),
+    ):
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield connection
+
+
+@contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes. Errors are translated."""
     with (
@@ -187,6 +204,18 @@ def unread(connection: Connection, statement: Executable) -> None:
     read, or with the end of the transaction, and what goes wrong with it is raised there.
     """
     connection.execute(statement, execution_options=UNREAD).close()
+
+
+def see_writes(engine: Engine) -> None:
+    """Raises StoreUnavailable for a server that only lets us read."""
+    if sqlite_file(engine.url) is not None:
+        return  # whose errors say it, and which no fail-over makes so
+    asked = text("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean")
+    with reading(engine) as connection:
+        is_standby, is_read_only = connection.execute(asked).one()
+    if is_standby or is_read_only:
+        why = "it is a standby of another server" if is_standby else "it is set to read only"
+        raise StoreUnavailable(f"The database {shown(engine.url)} takes no writes: {why}.")
 
 
 @contextmanager
@@ -242,6 +271,8 @@ def _translation(error: DBAPIError, engine: Engine) -> Exception:
         return StorageFull(f"No room is left on the server of {where}.")
     if state.startswith("28") or state == "3D000" or (not state and REFUSED.search(str(cause))):
         return ConfigurationError(f"The database server refuses {where}: {_first_line(cause)}")
+    if state == "25006":
+        return StoreUnavailable(f"The database {where} takes no writes: {_first_line(cause)}")
     if (
         error.connection_invalidated
         or (isinstance(error, OperationalError) and not state)

@@ -36,11 +36,14 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
     """Queue jobs, or add to what queued ones ask. A finished job is queued afresh; a dead one stays dead, unless it
     only stands for what somebody asked by hand and could not have then (it asks nothing).
 
-    What is added to a running job is not lost: its owner sees the row's present ask when it settles. A place within
-    the pages of one list means nothing for another list.
+    What is added to a running job is not lost: its owner sees the row's present ask when it settles; a note asked for
+    again, of which its job asks already, is marked there. A place within the pages of one list means nothing for another
+    list.
     """
     rows = [(stage, paper_id, JobState.QUEUED, int(asks[paper_id]), 0, 0, 0, 0, now, now) for paper_id in sorted(asks)]
     done = f"(jobs.state = '{JobState.DONE}' OR (jobs.state = '{JobState.DEAD}' AND jobs.ask = 0))"
+    meanwhile = int(Ask.MEANWHILE) if stage is Stage.GENERATE else 0
+    asked = f"jobs.ask | excluded.ask | CASE WHEN jobs.state = '{JobState.RUNNING}' THEN {meanwhile} ELSE 0 END"
     pages = int(Ask.PAGE_REFERENCES | Ask.PAGE_CITATIONS)
     upsert(
         connection,
@@ -48,7 +51,7 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
         _NEW,
         rows,
         f"""(stage, paper_id) DO UPDATE SET
-            ask = CASE WHEN {done} THEN excluded.ask ELSE jobs.ask | excluded.ask END,
+            ask = CASE WHEN {done} THEN excluded.ask ELSE {asked} END,
             "offset" = CASE WHEN {done} OR excluded.ask & {pages} & ~jobs.ask <> 0 THEN 0 ELSE jobs."offset" END,
             attempts = CASE WHEN {done} THEN 0 ELSE jobs.attempts END,
             losses = CASE WHEN {done} THEN 0 ELSE jobs.losses END,
@@ -56,7 +59,7 @@ def enqueue(connection: Connection, stage: Stage, asks: Mapping[str, Ask], now: 
             due_at = CASE WHEN {done} THEN excluded.due_at ELSE jobs.due_at END,
             reason = CASE WHEN {done} THEN NULL ELSE jobs.reason END,
             updated_at = excluded.updated_at
-        WHERE {done} OR (jobs.state <> '{JobState.DEAD}' AND jobs.ask | excluded.ask <> jobs.ask)""",
+        WHERE {done} OR (jobs.state <> '{JobState.DEAD}' AND ({asked}) <> jobs.ask)""",
     )
 
 
@@ -75,11 +78,11 @@ def claim(
     """Claim the jobs that `choose` takes of those that are due, or None when nothing is.
 
     `lease` is in seconds; None holds the jobs until `free_all` is called, for the one process that works on an SQLite
-    file. Of many due jobs `choose` sees `look_at`, the paper `lead` and those with the smallest share among them.
+    file. What a lease held too long is for the sweep to free. Of many due jobs `choose` sees `look_at`, the paper `lead` and
+    those with the smallest share among them.
     """
     if lease is not None:
         _take_turns(connection, stage)
-    unread(connection, _freeing(_expired(now), now))
     query = select(jobs, papers.c.citation_count, papers.c.reference_count).select_from(
         jobs.outerjoin(papers, papers.c.paper_id == jobs.c.paper_id)
     )
@@ -231,7 +234,9 @@ def release(
     if lost:
         values["losses"] = jobs.c.losses + 1
     if reason is not None:
-        values["reason"] = reason
+        # An outage says less than how a process ended with it.
+        kept = [] if charged or lost else [(jobs.c.losses > 0, jobs.c.reason)]
+        values["reason"] = case(*kept, else_=reason) if kept else reason
     if faulted_at is not None:
         values.update(faults=jobs.c.faults + 1, faulted_at=faulted_at)
     lock(connection, _held(wave))
@@ -250,8 +255,11 @@ def bury(connection: Connection, wave: Wave, reason: str, traceback: str | None,
 
 
 def free_expired(connection: Connection, now: float) -> int:
-    """Take back the jobs whose lease has run out."""
-    return _free(connection, _expired(now), now)
+    """Take back the jobs whose lease has run out. Whether their process died is not known.
+
+    Not for whoever heard nothing of the database just now: those who hold them may have been unable to renew.
+    """
+    return _free(connection, _expired(now), now, "was not heard of any more")
 
 
 def free_unleased(connection: Connection, now: float) -> int:

@@ -6,15 +6,20 @@ import errno
 import fcntl
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from refnet.adapters.database.engine import shown, translated
 from refnet.domain.errors import Busy, ConfigurationError, RefnetError, StorageFull
+
+#: Seconds between two times that whoever has a turn asks the server something.
+ASK_EVERY = 5.0
 
 
 @contextmanager
@@ -95,9 +100,51 @@ def shared_on_server(engine: Engine) -> Iterator[Callable[[], None]]:
 @contextmanager
 def try_on_server(engine: Engine, what: str) -> Iterator[bool]:
     """Whether this process may do `what`, which one at a time can; the server takes the turn back when it is gone."""
-    number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
     with _connection(engine) as connection:
-        yield _taken(engine, connection, "pg_try_advisory_lock", number)
+        yield _taken(engine, connection, "pg_try_advisory_lock", lock_number(what))
+
+
+@contextmanager
+def turn_on_server(engine: Engine, what: str) -> Iterator[bool]:
+    """The same, for something that one of many workers does. As long as this process has the turn it asks the server
+    something every few seconds, so that others see whether it still runs: see `sessions`.
+    """
+    with _connection(engine) as connection:
+        if _taken(engine, connection, "pg_try_advisory_lock", lock_number(what)):
+            with _asking(connection):
+                yield True
+        else:
+            yield False
+
+
+@contextmanager
+def _asking(connection: Connection) -> Iterator[None]:
+    # The driver's connection is safe for threads.
+    driver: Any = connection.connection.driver_connection
+    ended = threading.Event()
+
+    def ask() -> None:
+        with suppress(Exception):  # the connection is lost, and the turn with it
+            while not ended.wait(ASK_EVERY):
+                driver.execute("SELECT 1")
+
+    thread = threading.Thread(target=ask, name="turn", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # The system has no room for it. Others may take the turn for lost if it takes long; without it nothing would go on.
+        yield
+        return
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def lock_number(what: str) -> int:
+    """The number of the advisory lock of `try_on_server` and `turn_on_server`."""
+    return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager

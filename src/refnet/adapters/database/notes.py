@@ -19,10 +19,11 @@ from sqlalchemy import (
     update,
 )
 
-from refnet.adapters.database import stages
+from refnet.adapters.database import summaries as summary_rows
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time
 from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.lock import lock_number
 from refnet.adapters.database.note_lists import note_lists
 from refnet.adapters.database.schema import (
     citations,
@@ -37,7 +38,9 @@ from refnet.adapters.database.schema import (
     vault_notes,
     vaults,
 )
-from refnet.domain.notes import Baseline, NoteContent, Summary
+from refnet.adapters.database.vaults import ENGLISH, language_of, set_language
+from refnet.domain.naming import collision_key
+from refnet.domain.notes import Baseline, NoteContent
 from refnet.domain.papers import Author, ListName, Paper
 
 
@@ -50,16 +53,10 @@ class NoteTables:
 
     # Which papers
 
-    def add_to_vault(self, vault: str, crawl_id: int, lang: str) -> None:
-        """Count a crawl among those that a vault holds; `lang` is that of the headings from now on."""
+    def add_to_vault(self, vault: str, crawl_id: int) -> None:
+        """Count a crawl among those that a vault holds."""
         with writing(self._engine) as connection:
-            upsert(
-                connection,
-                vaults,
-                ("path", "lang"),
-                [(vault, lang)],
-                "(path) DO UPDATE SET lang = excluded.lang",
-            )
+            upsert(connection, vaults, ("path", "lang"), [(vault, ENGLISH)], "DO NOTHING")
             upsert(connection, vault_crawls, ("path", "crawl_id"), [(vault, crawl_id)], "DO NOTHING")
 
     def vault_crawls(self, vault: str) -> list[int]:
@@ -73,7 +70,12 @@ class NoteTables:
     def vault_language(self, vault: str) -> str:
         """The language of a vault's headings."""
         with reading(self._engine) as connection:
-            return connection.execute(select(vaults.c.lang).where(vaults.c.path == vault)).scalar() or "en"
+            return language_of(connection, vault)
+
+    def set_vault_language(self, vault: str, lang: str) -> bool:
+        """Have the notes of a vault in another language from the next writing on; whether that changes anything."""
+        with writing(self._engine) as connection:
+            return set_language(connection, vault, lang)
 
     def vault_papers(self, vault: str) -> list[str]:
         with reading(self._engine) as connection:
@@ -92,10 +94,7 @@ class NoteTables:
                 crawl_seeds,
                 paper_ids,
             )
-            made = {
-                row.paper_id: Summary(row.text, row.basis)
-                for row in connection.execute(select(summaries).where(summaries.c.paper_id.in_(paper_ids)))
-            }
+            made = summary_rows.find(connection, paper_ids)
             depths = _by_paper(
                 connection,
                 select(crawl_papers.c.paper_id, func.min(crawl_papers.c.depth))
@@ -128,37 +127,6 @@ class NoteTables:
             found = {row.paper_id: paper_of(row) for row in connection.execute(query)}
         return [found[paper_id] for paper_id in paper_ids if paper_id in found]
 
-    # Summaries
-
-    def unsummarized(self, crawl_id: int) -> list[str]:
-        """Collected papers of a crawl that have something to go by, and no summary made since they were last fetched."""
-        with reading(self._engine) as connection:
-            return stages.unsummarized(connection, crawl_id)
-
-    def save_summaries(self, made: Mapping[str, Summary]) -> None:
-        with writing(self._engine) as connection:
-            self._save_summaries(connection, made, self._clock(connection))
-
-    def _save_summaries(self, connection: Connection, made: Mapping[str, Summary], now: float) -> None:
-        rows = [(paper_id, made[paper_id].basis, made[paper_id].text, now) for paper_id in sorted(made)]
-        upsert(
-            connection,
-            summaries,
-            ("paper_id", "basis", "text", "made_at"),
-            rows,
-            "(paper_id) DO UPDATE SET basis = excluded.basis, text = excluded.text, made_at = excluded.made_at",
-        )
-
-    def summary_count(self, crawl_id: int) -> int:
-        with reading(self._engine) as connection:
-            query = (
-                select(func.count())
-                .select_from(summaries)
-                .join(crawl_papers, crawl_papers.c.paper_id == summaries.c.paper_id)
-                .where(crawl_papers.c.crawl_id == crawl_id, crawl_papers.c.missing.is_(False))
-            )
-            return connection.execute(query).scalar_one()
-
     # Names
 
     def note_names(self, vault: str) -> dict[str, str]:
@@ -177,14 +145,21 @@ class NoteTables:
             yield Paper(row.paper_id, row.title or "", authors=_authors(row.authors), year=row.year)
 
     def give_names(self, names: Mapping[str, str]) -> None:
+        """Name papers that have no name. One that got one meanwhile keeps it, and one whose name went to another stays
+        without: several may name the papers of several vaults at once.
+        """
         with writing(self._engine) as connection:
-            upsert(
-                connection,
-                note_names,
-                ("paper_id", "name"),
-                sorted(names.items()),
-                "(paper_id) DO UPDATE SET name = excluded.name",
-            )
+            used = {collision_key(name) for name in _held_names(connection)}
+            free = [(one, name) for one, name in sorted(names.items()) if collision_key(name) not in used]
+            upsert(connection, note_names, ("paper_id", "name"), free, "DO NOTHING")
+
+    def rename_notes(self, names: Mapping[str, str]) -> None:
+        """Give papers the names that a reader chose, as far as no other has them."""
+        with writing(self._engine) as connection:
+            used = set(_held_names(connection))
+            free = [(one, name) for one, name in sorted(names.items()) if name not in used]
+            ours = "(paper_id) DO UPDATE SET name = excluded.name"
+            upsert(connection, note_names, ("paper_id", "name"), free, ours)
 
     def taken_names(self) -> Iterable[str]:
         with reading(self._engine) as connection:
@@ -298,3 +273,10 @@ def paper_of(row: Any) -> Paper:
         pdf_url=row.pdf_url,
         url=row.url,
     )
+
+
+def _held_names(connection: Connection) -> list[str]:
+    """All names that are given; nobody else names any until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(lock_number("names of notes"))))
+    return list(connection.execute(select(note_names.c.name)).scalars())

@@ -9,16 +9,18 @@ from sqlalchemy import Engine, bindparam, null, select
 from refnet.adapters.database.engine import reading
 from refnet.adapters.database.notes import paper_of
 from refnet.adapters.database.schema import papers, summaries
-from refnet.domain.notes import Summary
+from refnet.adapters.database.summaries import summary_of
 from refnet.domain.papers import Paper, folded
+from refnet.domain.summaries import Summary
 
 #: What a list shows of a paper: most of its row are the texts that it does not.
 _SHOWN = [column for column in papers.c if column.name not in ("abstract", "tldr", "folded")]
 _PAGE = select(*_SHOWN, null().label("abstract"), null().label("tldr")).order_by(papers.c.paper_id)
 # Put together once: that takes as long as the answer.
 _ALL = _PAGE.where(papers.c.fetched_at.is_not(None), papers.c.paper_id > bindparam("after")).limit(bindparam("most"))
+_SUMMARY = ("text", "basis", "findings", "keywords", "lang", "why", "provenance")
 _ONE = (
-    select(*_SHOWN, papers.c.abstract, papers.c.tldr, summaries.c.text, summaries.c.basis)
+    select(*_SHOWN, papers.c.abstract, papers.c.tldr, *(summaries.c[name] for name in _SUMMARY))
     .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
     .where(papers.c.paper_id == bindparam("wanted"), papers.c.fetched_at.is_not(None))
 )
@@ -56,9 +58,16 @@ class PaperLists:
         with reading(self._engine) as connection:
             return [paper_of(row) for row in connection.execute(query)]
 
+    def titled(self, title: str) -> str | None:
+        """The collected paper with this title, whatever its case and width; None where there is none, or several."""
+        query = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None), papers.c.folded == folded(title))
+        with reading(self._engine) as connection:
+            found = list(connection.execute(query.limit(2)).scalars())
+        return found[0] if len(found) == 1 else None
+
     def stored_paper(self, paper_id: str) -> StoredPaper | None:
         with reading(self._engine) as connection:
             row = connection.execute(_ONE, {"wanted": paper_id}).one_or_none()
         if row is None:
             return None
-        return StoredPaper(paper_of(row), None if row.text is None else Summary(row.text, row.basis), row.fetched_at)
+        return StoredPaper(paper_of(row), None if row.text is None else summary_of(row), row.fetched_at)

@@ -117,9 +117,10 @@ def save_round_trips(engine: Engine) -> None:
         return ThriftyConnection.connect(*words, **options)
 
     def begin(connection: Connection) -> None:
-        # A server reads each statement as of its beginning, in a transaction or not.
+        # A server reads each statement as of its beginning, in a transaction or not; unless all are to be of one moment.
         options = connection.get_execution_options()
-        if options.get("writes", True) and options.get("isolation_level") != "AUTOCOMMIT":
+        begins = options.get("writes", True) or options.get("snapshot", False)
+        if begins and options.get("isolation_level") != "AUTOCOMMIT":
             connection.connection.driver_connection.begin()  # type: ignore[union-attr]
 
     def execute(cursor: Any, statement: str, parameters: Any, context: ExecutionContext | None) -> bool:

@@ -136,10 +136,11 @@ crawls = Table(
     Column("refresh_before", Double),
     #: what is being worked at while the crawl runs on a cluster; null where one process does it all
     Column("stage", Text),
-    #: where a cluster writes the notes, and the language of their headings
+    #: where the notes belong; `lang` is NULL of a version that did not keep that, and else says nothing: the language
+    #: is the vault's
     Column("vault", Text),
     Column("lang", Text),
-    #: papers came by hand since it left `crawl`, so that it has to go round once more
+    #: papers came by hand since it left `crawl`, or its vault got another language, so that it has to go round once more
     Column("again", Boolean),
     #: when workers were last told that its notes are to be begun or ended
     Column("hinted_at", Double),
@@ -155,6 +156,8 @@ crawls = Table(
     Column("claim", Text),
     #: it was stopped: nothing more is collected, and workers only bring its notes to an end
     Column("cancelled", Boolean),
+    #: how many papers are summarised from their full text, best first; NULL for all
+    Column("full_texts", Integer, server_default="0"),
 )
 
 crawl_seeds = Table(
@@ -223,6 +226,60 @@ summaries = Table(
     Column("basis", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("made_at", Double, nullable=False),
+    #: a list of {claim, quote, page}
+    Column("findings", JSON),
+    Column("keywords", JSON),
+    Column("lang", Text),
+    #: a `NoFullText`; NULL where the full text was read, or nobody tried
+    Column("why", Text),
+    #: a `Provenance`; NULL where the full text was not read
+    Column("provenance", JSON),
+)
+
+#: What became of an address that a PDF was sought at; refusals are remembered, too.
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("url", Text, primary_key=True),
+    #: of HTTP; NULL where no answer came
+    Column("status", SmallInteger),
+    #: a `NoFullText`, or in words what was wrong
+    Column("why", Text),
+    #: of the file that it gave, in hex
+    Column("sha256", Text),
+    #: the address of the PDF that a landing page names
+    Column("leads_to", Text),
+    Column("etag", Text),
+    Column("asked_at", Double, nullable=False),
+)
+
+#: What a model answered, by all that the answer depends on: it is paid for once.
+model_answers = Table(
+    "model_answers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("answer", JSON, nullable=False),
+    Column("usd", Double, nullable=False),
+    Column("made_at", Double, nullable=False),
+)
+
+#: US dollars a day (UTC, as 2026-01-31): what calls have cost, and the most that those under way may cost.
+spending = Table(
+    "spending",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("usd", Double, nullable=False),
+)
+
+#: What each model was asked for in all.
+model_usage = Table(
+    "model_usage",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("usd", Double, nullable=False),
 )
 
 note_names = Table(
@@ -236,6 +293,7 @@ vaults = Table(
     "vaults",
     metadata,
     Column("path", Text, primary_key=True),
+    #: of the headings, and of what a model writes
     Column("lang", Text, nullable=False),
     Column("revision", Text),
     #: in words, what was wrong with the vault as a whole when a cluster last wrote to it
@@ -415,7 +473,9 @@ crawl_requests = Table(
     Column("direction", Text, nullable=False),
     Column("refresh_days", Double),
     Column("vault", Text),
+    #: empty for the vault's own
     Column("lang", Text, nullable=False),
+    Column("full_texts", Integer, server_default="0"),
     #: the scope of the key that asked for it; null where the operator did
     Column("claim", Text),
     Column("state", Text, nullable=False),
@@ -431,6 +491,8 @@ crawl_requests = Table(
     #: who resolves its seeds: a text that no other ever has, and until when
     Column("fence", Text),
     Column("lease_until", Double),
+    #: workers lost at it, and time limits that it came to, since a seed was last resolved
+    Column("losses", Integer),
     Column("hinted_at", Double),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
 
-from refnet.adapters.database import ledger
+from refnet.adapters.database import ledger, summaries
 from refnet.adapters.database.bulk import upsert
-from refnet.adapters.database.crawls import LEAF_DEPTH, next_id
+from refnet.adapters.database.crawls import LEAF_DEPTH, PLACED, next_id
 from refnet.adapters.database.crawls import advance as advance_collecting
 from refnet.adapters.database.dead import MANUAL
 from refnet.adapters.database.schema import (
@@ -21,7 +21,6 @@ from refnet.adapters.database.schema import (
     crawls,
     jobs,
     papers,
-    summaries,
     vault_crawls,
 )
 from refnet.adapters.database.turns import UNHARMED
@@ -42,7 +41,6 @@ def hand_over(
     connection: Connection,
     crawl_id: int,
     vault: str | None,
-    lang: str,
     now: float,
     stage: CrawlStage = CrawlStage.CRAWL,
 ) -> None:
@@ -53,7 +51,7 @@ def hand_over(
         .values(
             stage=stage,
             vault=vault,
-            lang=lang,
+            lang=PLACED,
             state=CrawlState.RUNNING,
             again=None,
             hinted_at=None,
@@ -95,10 +93,13 @@ def advance(connection: Connection, crawl_id: int, hub: int, now: float) -> Craw
         return None
     stage = CrawlStage(row.stage)
     if stage is CrawlStage.CRAWL and not advance_collecting(connection, crawl_id, hub, now):
-        ledger.enqueue(connection, Stage.SUMMARIZE, dict.fromkeys(unsummarized(connection, crawl_id), Ask.DETAILS), now)
-        stage = _set(connection, crawl_id, CrawlStage.SUMMARIZE, now)
+        asks = dict.fromkeys(summaries.unsummarized(connection, crawl_id), Ask.DETAILS)
+        if not row.cancelled:
+            asks |= dict.fromkeys(summaries.full_texts_due(connection, crawl_id, now), Ask.DETAILS | Ask.FULL_TEXT)
+        ledger.enqueue(connection, Stage.SUMMARIZE, asks, now)
+        stage = set_stage(connection, crawl_id, CrawlStage.SUMMARIZE, now)
     if stage is CrawlStage.SUMMARIZE and not _has_open(connection, crawl_id, Stage.SUMMARIZE):
-        stage = _set(connection, crawl_id, CrawlStage.NAME, now)
+        stage = set_stage(connection, crawl_id, CrawlStage.NAME, now)
     return stage
 
 
@@ -118,14 +119,14 @@ def counts(connection: Connection, crawl_id: int, stage: Stage) -> tuple[int, in
 def notes_due(connection: Connection) -> list[NotesDue]:
     """Crawls whose papers are to be named, and crawls all of whose notes are written."""
     query = (
-        select(crawls.c.id, crawls.c.stage, crawls.c.vault, crawls.c.lang)
+        select(crawls.c.id, crawls.c.stage, crawls.c.vault)
         .where(
             crawls.c.state == CrawlState.RUNNING,
             crawls.c.stage.in_([CrawlStage.NAME, CrawlStage.WRITE]),
         )
         .order_by(crawls.c.id)
     )
-    found = [NotesDue(row.id, CrawlStage(row.stage), row.vault, row.lang or "en") for row in connection.execute(query)]
+    found = [NotesDue(row.id, CrawlStage(row.stage), row.vault) for row in connection.execute(query)]
     return [
         due for due in found if due.vault is None or due.stage is CrawlStage.NAME or not _writing(connection, due.vault)
     ]
@@ -166,11 +167,30 @@ def begin_writing(connection: Connection, crawl_ids: Sequence[int], paper_ids: S
     ledger.enqueue(connection, Stage.GENERATE, dict.fromkeys(paper_ids, Ask.DETAILS), now)
 
 
+def write_again(connection: Connection, vault: str, now: float) -> None:
+    """Have all notes of a vault written anew, by a crawl in it that is over, else by one that is at work."""
+    held = select(vault_crawls.c.crawl_id).where(vault_crawls.c.path == vault)
+    here = or_(crawls.c.vault.is_(None), crawls.c.vault == vault)
+    rows = connection.execute(select(crawls).where(crawls.c.id.in_(held), here).order_by(crawls.c.id)).all()
+    # One that was interrupted is not to go on because of this, and one that failed only where there is no other.
+    order = [CrawlState.FAILED, CrawlState.CANCELLED, CrawlState.FINISHED]
+    over = sorted((row for row in rows if row.state in order), key=lambda row: order.index(row.state))
+    at_work = [row for row in rows if row.state == CrawlState.RUNNING and row.stage is not None]
+    for row in (over or at_work)[-1:]:
+        if is_at_work(connection, row.id):
+            # Some of its notes may be written already: it goes round once more.
+            begun = and_(crawls.c.id == row.id, crawls.c.stage.in_([CrawlStage.NAME, CrawlStage.WRITE]))
+            connection.execute(update(crawls).where(begun).values(again=True))
+        else:
+            hand_over(connection, row.id, vault, now, CrawlStage.SUMMARIZE)
+
+
 def finish(connection: Connection, vault: str, now: float, unchanged: Sequence[int] | None = None) -> list[int]:
     """End the crawls whose notes are all in the vault; where `unchanged` are given, those that need none written.
 
-    One to which papers came by hand meanwhile goes round once more.
+    One to which papers came by hand meanwhile, or whose vault got another language, goes round once more.
     """
+    round_again = case((crawls.c.key == MANUAL, CrawlStage.CRAWL.value), else_=CrawlStage.SUMMARIZE.value)
     which = (
         crawls.c.stage == CrawlStage.WRITE
         if unchanged is None
@@ -185,7 +205,7 @@ def finish(connection: Connection, vault: str, now: float, unchanged: Sequence[i
                 (crawls.c.cancelled.is_(True), CrawlState.CANCELLED.value),
                 else_=CrawlState.FINISHED.value,
             ),
-            stage=case((crawls.c.again.is_(True), CrawlStage.CRAWL.value), else_=None),
+            stage=case((crawls.c.again.is_(True), round_again), else_=None),
             again=None,
             hinted_at=None,
             updated_at=now,
@@ -249,10 +269,11 @@ def _open_manual(connection: Connection, max_depth: int, vault: str | None, now:
         "direction": Direction.BOTH.value,
         "depth": max_depth,
         "limit": _NO_LIMIT,
+        "full_texts": 0,
         "state": CrawlState.RUNNING,
         "stage": CrawlStage.CRAWL,
         "vault": vault,
-        "lang": "en",
+        "lang": PLACED,
         "cancelled": None,
         "updated_at": now,
         **UNHARMED,
@@ -265,7 +286,8 @@ def _open_manual(connection: Connection, max_depth: int, vault: str | None, now:
     return int(made.scalar_one())
 
 
-def _set(connection: Connection, crawl_id: int, stage: CrawlStage, now: float) -> CrawlStage:
+def set_stage(connection: Connection, crawl_id: int, stage: CrawlStage, now: float) -> CrawlStage:
+    """Let a crawl that workers are at go on with `stage`, which is returned; nobody was told of it yet."""
     connection.execute(
         update(crawls).where(crawls.c.id == crawl_id).values(stage=stage, hinted_at=None, updated_at=now)
     )
@@ -295,20 +317,3 @@ def _writing(connection: Connection, vault: str) -> bool:
         .where(vault_crawls.c.path == vault, jobs.c.stage == Stage.GENERATE, _open())
     )
     return connection.execute(query.limit(1)).first() is not None
-
-
-def unsummarized(connection: Connection, crawl_id: int) -> list[str]:
-    """Collected papers of a crawl that have something to go by, and no summary made since they were last fetched."""
-    query = (
-        select(papers.c.paper_id)
-        .join(crawl_papers, crawl_papers.c.paper_id == papers.c.paper_id)
-        .outerjoin(summaries, summaries.c.paper_id == papers.c.paper_id)
-        .where(
-            crawl_papers.c.crawl_id == crawl_id,
-            crawl_papers.c.missing.is_(False),
-            papers.c.fetched_at.is_not(None),
-            papers.c.tldr.is_not(None) | papers.c.abstract.is_not(None),
-            summaries.c.paper_id.is_(None) | (summaries.c.made_at < papers.c.fetched_at),
-        )
-    )
-    return sorted(connection.execute(query).scalars())

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Engine, func, select
 
 from refnet.adapters.database import crawls as crawl_rows
-from refnet.adapters.database import dead, dead_messages, ledger, record, turns
+from refnet.adapters.database import dead, ledger, record, turns
 from refnet.adapters.database.api_keys import ApiKeyTable
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock, database_time, moment
 from refnet.adapters.database.crawl_requests import CrawlRequestTable
 from refnet.adapters.database.crawl_views import CrawlViews
-from refnet.adapters.database.dead_pages import DeadPages
+from refnet.adapters.database.dead_letters import DeadLetters
 from refnet.adapters.database.engine import reading, writing
+from refnet.adapters.database.identities import Identities
 from refnet.adapters.database.notes import NoteTables
 from refnet.adapters.database.paper_lists import PaperLists
 from refnet.adapters.database.schema import (
@@ -22,35 +23,32 @@ from refnet.adapters.database.schema import (
     crawls,
     identifiers,
     jobs,
-    merged,
     pace,
-    paper_identifiers,
-    papers,
 )
+from refnet.adapters.database.summaries import Summaries
+from refnet.adapters.database.vaults import ask_language
 from refnet.adapters.database.web_sessions import WebSessionTable
 from refnet.domain import outcome
 from refnet.domain.crawl import Ask, Candidate, Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, Incomplete
-from refnet.domain.dead_messages import DeadMessage
-from refnet.domain.jobs import DeadLetter, Wave, choose
+from refnet.domain.jobs import Wave, choose
 from refnet.domain.outcome import Outcome
 from refnet.domain.paces import PaceState
 from refnet.domain.papers import Answer, Direction, Listing, Page
 from refnet.domain.permissions import Scope
 
-#: Names among a paper's external ids, by what stands before such an id in a request.
-_EXTERNAL = {
-    "DOI": "DOI",
-    "ARXIV": "ArXiv",
-    "PMID": "PubMed",
-    "PMCID": "PubMedCentral",
-    "ACL": "ACL",
-    "MAG": "MAG",
-    "CORPUSID": "CorpusId",
-}
 
-
-class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, PaperLists, WebSessionTable):
+class Store(
+    NoteTables,
+    Summaries,
+    ApiKeyTable,
+    CrawlRequestTable,
+    CrawlViews,
+    DeadLetters,
+    Identities,
+    PaperLists,
+    WebSessionTable,
+):
     """The crawl's side of the database; the notes' side is in `NoteTables`, the API's in the others.
 
     Every method raises StoreUnavailable, StorageFull or ConfigurationError for the database's own troubles.
@@ -60,59 +58,6 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
         super().__init__(engine, clock)
 
     # Seeds
-
-    def known(self, wanted: Iterable[str]) -> dict[str, str]:
-        """Paper by identifier as the source takes it, for those whose details are stored."""
-        found: dict[str, str] = {}
-        for texts in _chunks(wanted):
-            found |= self._known(texts)
-        return found
-
-    def _known(self, texts: Sequence[str]) -> dict[str, str]:
-        with reading(self._engine) as connection:
-            fetched = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None))
-            asked = select(identifiers.c.identifier, identifiers.c.paper_id).where(
-                identifiers.c.identifier.in_(texts), identifiers.c.paper_id.in_(fetched)
-            )
-            old = select(merged.c.old_id, merged.c.paper_id).where(
-                merged.c.old_id.in_(texts), merged.c.paper_id.in_(fetched)
-            )
-            own = connection.execute(fetched.where(papers.c.paper_id.in_(texts))).scalars()
-            found = {text: text for text in own}
-            # A paper merged into another is that one, though what was known of it is still here.
-            found |= {row[0]: row[1] for query in (asked, old) for row in connection.execute(query)}
-            return found
-
-    def with_external_id(self, identifier: str) -> str | None:
-        """The collected paper that has an identifier, such as `DOI:10.1/x`, among the ids that its source tells of it.
-
-        One that was merged into another is that one.
-        """
-        prefix, _, value = identifier.partition(":")
-        if (name := _EXTERNAL.get(prefix.upper())) is None:
-            return None
-        key = record.external_id(name, value)
-        query = (
-            select(papers.c.external_ids, func.coalesce(merged.c.paper_id, papers.c.paper_id).label("present"))
-            .join(paper_identifiers, paper_identifiers.c.paper_id == papers.c.paper_id)
-            .outerjoin(merged, merged.c.old_id == papers.c.paper_id)
-            .where(paper_identifiers.c.identifier == key, papers.c.fetched_at.is_not(None))
-            .order_by(papers.c.paper_id)
-        )
-        with reading(self._engine) as connection:
-            for row in connection.execute(query):
-                # What the source has taken back since is still in the table.
-                if record.external_id(name, row.external_ids.get(name, "")) == key:
-                    return str(row.present)
-        return None
-
-    def titles(self, paper_ids: Iterable[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        with reading(self._engine) as connection:
-            for ids in _chunks(paper_ids):
-                query = select(papers.c.paper_id, papers.c.title).where(papers.c.paper_id.in_(ids))
-                found |= {row.paper_id: row.title or "" for row in connection.execute(query)}
-        return found
 
     def record_seeds(self, answers: Mapping[str, Answer], ask: Ask, limits: Limits) -> None:
         """Store what was found for identifiers, before it is known which crawl the papers will be in."""
@@ -149,18 +94,30 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
         claim: Scope | None = None,
         vault: str | None = None,
         lang: str | None = None,
+        full_texts: int | None = 0,
     ) -> int:
         """Make a crawl, or extend the one with the same key, and return its id.
 
-        `claim` is the scope of the key that it is made with, None where the operator makes it. `vault` and `lang` are
-        for whoever goes on with it.
+        `claim` is the scope of the key that it is made with, None where the operator makes it. `vault` is for whoever goes
+        on with it, and has the language `lang` from now on, where it is given; `full_texts` is how many papers are to be
+        read, None for all.
         """
         with writing(self._engine) as connection:
             now = self._clock(connection)
             before = None if refresh_days is None else now - refresh_days * 86_400
-            crawl_id = crawl_rows.open_crawl(connection, key, direction, depth, limit, seeds, now, before, claim)
-            crawl_rows.keep_place(connection, crawl_id, vault, lang)
+            if vault is not None:
+                ask_language(connection, vault, lang)
+            crawl_id = crawl_rows.open_crawl(
+                connection, key, direction, depth, limit, seeds, now, before, claim, full_texts=full_texts
+            )
+            if vault is not None:
+                crawl_rows.keep_place(connection, crawl_id, vault)
             return crawl_id
+
+    def finish_crawl(self, crawl_id: int) -> None:
+        """Call a crawl finished that this process does alone, whose notes are written."""
+        with writing(self._engine) as connection:
+            crawl_rows.finish(connection, crawl_id, self._clock(connection))
 
     def fail_crawl(self, crawl_id: int, reason: str, traceback: str) -> None:
         """Give up a crawl that this process does alone."""
@@ -229,6 +186,12 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
     def free_all(self) -> int:
         with writing(self._engine) as connection:
             return ledger.free_all(connection, self._clock(connection))
+
+    def give_back(self, owners: Sequence[str]) -> int:
+        """Take back what these processes held, uncharged: they were asked to end."""
+        with writing(self._engine) as connection:
+            turns.give_back(connection, owners)
+            return ledger.give_back(connection, owners, self._clock(connection))
 
     def claim(
         self,
@@ -364,45 +327,6 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
         with writing(self._engine) as connection:
             ledger.bury(connection, wave, reason, traceback, moment(connection, self._clock))
 
-    def dead_letters(self, crawl_id: int | None = None) -> list[DeadLetter]:
-        """Dead jobs, the oldest first; of one crawl, or of all."""
-        with reading(self._engine) as connection:
-            return dead.find(connection, crawl_id)
-
-    def retry_dead(self, ids: Sequence[int] | None) -> list[int]:
-        """Queue dead jobs again with their attempts forgotten, all for None; returns the ids that were there."""
-        with writing(self._engine) as connection:
-            return dead.retry(connection, ids, self._clock(connection))
-
-    def purge_dead(self, ids: Sequence[int]) -> list[int]:
-        """Forget dead jobs; returns the ids that were there."""
-        with writing(self._engine) as connection:
-            return dead.purge(connection, ids)
-
-    def dead_messages(self) -> list[DeadMessage]:
-        """Messages that workers refused, the oldest first, without what they hold."""
-        with reading(self._engine) as connection:
-            return dead_messages.find(connection)
-
-    def dead_message(self, identity: int) -> DeadMessage | None:
-        """One of them with all that is kept of it."""
-        with reading(self._engine) as connection:
-            return dead_messages.get(connection, identity)
-
-    def messages_refused_for(self, reasons: Sequence[str]) -> tuple[int, str]:
-        """How many there are with one of these reasons, and the queue of the last; it is empty where there are none."""
-        with reading(self._engine) as connection:
-            return dead_messages.refused_for(connection, reasons)
-
-    def dead_message_count(self) -> int:
-        with reading(self._engine) as connection:
-            return dead_messages.count(connection)
-
-    def purge_dead_messages(self, ids: Sequence[int]) -> list[DeadMessage]:
-        """Forget messages; returns those that were there."""
-        with writing(self._engine) as connection:
-            return dead_messages.purge(connection, ids)
-
     def paces(self) -> list[PaceState]:
         with reading(self._engine) as connection:
             now = self._clock(connection)
@@ -439,10 +363,3 @@ class Store(NoteTables, ApiKeyTable, CrawlRequestTable, CrawlViews, DeadPages, P
             sorted(found.items()),
             "(identifier) DO UPDATE SET paper_id = excluded.paper_id",
         )
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Each text once, as many at a time as both databases take in one statement."""
-    every = sorted(set(texts))
-    for start in range(0, len(every), 10_000):
-        yield every[start : start + 10_000]

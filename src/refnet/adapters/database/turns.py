@@ -58,8 +58,7 @@ def fail(connection: Connection, crawl_ids: Sequence[int], reason: str, tracebac
 
 def fail_alone(connection: Connection, crawl_id: int, reason: str, traceback: str | None, now: float) -> None:
     """Give up a crawl that one process does; one of the workers' is left alone."""
-    # Where all is collected, one process calls it finished before the notes are written.
-    its = and_(crawls.c.id == crawl_id, crawls.c.stage.is_(None), crawls.c.state != CrawlState.CANCELLED)
+    its = and_(crawls.c.id == crawl_id, crawls.c.stage.is_(None), crawls.c.state == CrawlState.RUNNING)
     _fail(connection, its, reason, traceback, now)
 
 

@@ -8,7 +8,9 @@ from refnet.adapters.celery_queue.application import Connections, create_app
 from refnet.domain.errors import ConfigurationError
 
 
-class _Refused(click.ClickException):
+class _Refused(click.ClickException, ConfigurationError):
+    """A ConfigurationError that click ends with one line, too."""
+
     exit_code = 2
 
 

@@ -18,7 +18,7 @@ from refnet.adapters.celery_queue.envelopes import refused, said
 from refnet.adapters.celery_queue.job_messages import paper_of
 from refnet.adapters.celery_queue.keeper import Keeper
 from refnet.adapters.celery_queue.pending import Pending
-from refnet.adapters.celery_queue.signing import HINT
+from refnet.adapters.celery_queue.signing import HINT, JOB
 from refnet.domain.dead_messages import RefusedMessage
 from refnet.domain.errors import BrokerUnavailable, NotPermitted, RefnetError
 from refnet.domain.jobs import JobState, Stage
@@ -124,7 +124,9 @@ class Request(Begun, metrics.Counted):
         self._reason = f"It took longer than {timeout:g} s (the hard time limit) and was killed."
 
     def _keep(self, reason: str) -> Future[object] | None:
-        if HINT in (self.message.headers or {}):
+        headers = self.message.headers or {}
+        # One that is refused and about no job, but about a vault or a crawl, leaves no other dead letter.
+        if HINT in headers and not (self._refused and JOB not in headers):
             return None
         letter = refused(self.message, reason, trace=self._trace, failed=True)
         # One that was refused has nothing to do with how it stands with the job.

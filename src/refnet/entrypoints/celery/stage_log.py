@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Task
 
+from refnet.adapters.celery_queue.signing import JOB
 from refnet.domain.about import now_about
 from refnet.domain.workers import BY_STAGE
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class StageLog(Task):  # type: ignore[type-arg,unused-ignore]
     """Logs begin and end of a task in the process that does it: loggers `crawler`, `summarizer` and `generator`.
 
-    Lines in between, whoever writes them, name the task's paper. A task whose process is lost, or was killed at its hard
-    time limit, is told of by Celery's main process.
+    Lines in between, whoever writes them, name the task's paper and, as far as it is known, its job. A task whose
+    process is lost, or was killed at its hard time limit, is told of by Celery's main process.
     """
 
     abstract = True
@@ -31,7 +32,8 @@ class StageLog(Task):  # type: ignore[type-arg,unused-ignore]
 
     def before_start(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         named = _named(args, kwargs)
-        now_about(paper=named if isinstance(named, str) else None)
+        headers: Mapping[str, Any] = self.request.headers or {}
+        now_about(paper=named if isinstance(named, str) else None, job=headers.get(JOB))
         self.log.debug("Begins: %.200s", named)
         super().before_start(task_id, args, kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.utils.time import get_exponential_backoff_interval
 
 from refnet.adapters.celery_queue.once import OnceTask
+from refnet.adapters.celery_queue.permission import CLAIM
+from refnet.domain.about import also_about
 from refnet.domain.dead_messages import DeadMessage
 from refnet.domain.errors import (
     ConfigurationError,
@@ -93,13 +96,13 @@ class StageTask(StageLog, OnceTask):
             super().before_start(task_id, args, kwargs)
         except NotPermitted as error:
             if self.is_hint and (named := [*args, *kwargs.values()]):
-                self._give_up(str(named[0]), str(error))
+                self._give_up(str(named[0]), str(error), str((self.request.headers or {}).get(CLAIM)))
             raise
 
-    def _give_up(self, paper_id: str, why: str) -> None:
-        """The job that a hint is about is the dead letter: it would only be told of again."""
+    def _give_up(self, paper_id: str, why: str, claim: str) -> None:
+        """What a hint is about is given up, with the reason: it would only be told of again."""
         try:
-            process.cluster().store.refuse(self.stage, paper_id, why)
+            process.cluster().store.refuse(self.stage, paper_id, why, claim)
         except StoreUnavailable as away:
             raise self.put_off(away) from away
 
@@ -232,7 +235,7 @@ def process_failed_tasks(requeue: bool = False, messages: bool = False) -> dict[
 def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
     """Do what a hint says is due. Nothing may be: the hint was doubled, late, or another worker was faster."""
     try:
-        fate = process.worker().work(task.stage, paper_id)
+        fates = process.worker().work(task.stage, paper_id)
     except SoftTimeLimitExceeded as error:
         raise task.again(RefnetError("It took longer than its worker allows."), counted=True) from error
     except TransientError as error:
@@ -241,15 +244,20 @@ def _work(task: StageTask, paper_id: str) -> dict[str, Any]:
         # A vault that cannot be written, a full disk: the sweep tells of it again, until somebody has mended it.
         logger.warning("%s", error)
         return {"status": "waiting", "paper_id": paper_id, "reason": str(error)}
-    if fate is None:
+    if not fates:
         return {"status": "success", "paper_id": paper_id, "papers": 0}
-    if fate.buried and fate.error is not None:
-        raise fate.error
-    if isinstance(fate.error, LeaseLost):
-        return {"status": "success", "paper_id": paper_id, "papers": 0, "reason": str(fate.error)}
-    if fate.error is not None:
-        raise task.again(fate.error, fate.due_in, counted=fate.charged)
-    return {"status": "success", "paper_id": paper_id, "papers": len(fate.wave.jobs)}
+    last = fates[-1]
+    # What is told of the task's end is about what it did; or about what went wrong, which comes last.
+    jobs = [] if last.error is not None else [job for fate in fates[:-1] for job in fate.wave.jobs]
+    also_about(**replace(last.wave, jobs=(*last.wave.jobs, *jobs)).named)
+    papers = sum(len(fate.wave.jobs) for fate in fates if fate.error is None)
+    if last.buried and last.error is not None:
+        raise last.error
+    if isinstance(last.error, LeaseLost):
+        return {"status": "success", "paper_id": paper_id, "papers": papers, "reason": str(last.error)}
+    if last.error is not None:
+        raise task.again(last.error, last.due_in, counted=last.charged)
+    return {"status": "success", "paper_id": paper_id, "papers": papers}
 
 
 def _by_hand(task: StageTask, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amqp.exceptions import AMQPError
 from celery import Celery, bootsteps, signals
@@ -19,13 +19,17 @@ from redis.exceptions import RedisError
 from refnet.adapters.celery_queue.publishing import refuse_compression
 from refnet.adapters.celery_queue.queues import canary_queue, dead_letter_queue, depths
 from refnet.adapters.memory import resident_kilobytes
-from refnet.domain.errors import BrokerUnavailable, Busy, ConfigurationError, RefnetError
+from refnet.domain.errors import BrokerUnavailable, Busy, ConfigurationError, RefnetError, StoreUnavailable
 from refnet.domain.workers import BY_QUEUE, MEMORY_FAULT, VAULT_FAULT, WorkerReport, growth, idle_reason
 from refnet.entrypoints.celery import child, flower, metrics, process
 from refnet.entrypoints.celery.alive import Alive, LostMessages
 from refnet.entrypoints.celery.dead_letters import REQUEST, DeadLetterSweep, Keeping
 from refnet.entrypoints.celery.draining import Draining, end_beat_once
+from refnet.entrypoints.celery.stalled import Stalled
 from refnet.entrypoints.logs import configure_celery
+
+if TYPE_CHECKING:
+    from refnet.pipeline.sweep import Contact
 
 logger = logging.getLogger(__name__)
 
@@ -124,11 +128,13 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     terminate = stop
 
     def _run(self, worker: Any) -> None:
-        store = process.cluster().store
+        from refnet.pipeline.sweep import Contact
+
+        store, contact = process.cluster().store, Contact()
         while not self._ended.is_set():
             try:
                 with store.among_workers() as still_among:
-                    watching = Watching(worker)
+                    watching = Watching(worker, contact)
                     while not self._ended.is_set():
                         still_among()
                         watching.look()
@@ -136,11 +142,15 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
                     store.forget_worker(worker.hostname)
             except Busy as error:
                 logger.critical("%s", error)
+            except StoreUnavailable as error:
+                logger.warning("%s", error)
+                contact = Contact()
             except RefnetError as error:
                 logger.warning("%s", error)
             except Exception:
                 # The edge of a thread that must outlive whatever it meets.
                 logger.exception("A fault in refnet itself; the worker goes on")
+            contact.asks()  # what failed may have taken long, and the database was not what it waited for
             self._ended.wait(SWEEP_EVERY)
 
     def _see_to_the_lost(self, watching: Watching, until: float) -> None:
@@ -154,9 +164,10 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
 class Watching:
     """One look after another at the ledger and at the worker itself."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Any, contact: Contact) -> None:
         self._worker = worker
         self._cluster = process.cluster()
+        self._contact = contact
         self._queues = tuple(sorted(worker.app.amqp.queues.consume_from))
         self._stages = [BY_QUEUE[queue].stage for queue in self._queues if queue in BY_QUEUE]
         output = str(self._cluster.own_output_dir()) if "generator" in self._queues else None
@@ -169,22 +180,27 @@ class Watching:
         self._next_cleanup = time.monotonic() + CLEAN_EVERY
 
     def look(self) -> None:
-        """Raises what the store raises."""
+        """To be called when the database has just answered. Raises what the store raises."""
         from refnet.pipeline.sweep import sweep
 
-        cluster = self._cluster
+        cluster, contact = self._cluster, self._contact
+        contact.answered()
         if time.monotonic() >= self._next_canary:
             self._next_canary = time.monotonic() + CANARY_EVERY
             self._send_canary()
         self.free_lost()
         child.ends.forget()
-        self._tell()
-        if sweep(cluster.store, cluster.announcer, cluster.limits) and time.monotonic() >= self._next_cleanup:
+        heard_for = self._tell()
+        if (
+            sweep(cluster.store, cluster.announcer, cluster.limits, heard_for=heard_for)
+            and time.monotonic() >= self._next_cleanup
+        ):
             # Beat does so too, once a night; but beat may be away.
             self._next_cleanup = time.monotonic() + CLEAN_EVERY
             self._worker.app.backend.cleanup()
         self._lost_messages.look()
         self._dead_letters.look()
+        contact.asks()
 
     def free_lost(self) -> bool:
         """Take back what lost processes held, and tell workers of it; whether one of them is not quite gone yet, or it
@@ -215,7 +231,8 @@ class Watching:
                     announce(cluster.store, cluster.announcer)
         return bool(unexplained) or any(process_lives(pid) for pid in known)
 
-    def _tell(self) -> None:
+    def _tell(self) -> float:
+        """Returns for how long the database has been heard from."""
         report = self._report
         due = self._cluster.store.oldest_due()
         slots = getattr(self._worker.pool, "num_processes", None) or self._worker.concurrency
@@ -236,9 +253,12 @@ class Watching:
         elif (grown := self._growth()) is not None:
             reason = f"{MEMORY_FAULT}{grown}"
             logger.error("This worker grows: %s", grown)
+        # Whatever was looked at above may have taken long, such as a disk that hangs: that is no break.
+        self._contact.asks()
         self._cluster.store.report(
             WorkerReport(report.name, report.pid, report.queues, report.output_dir, slots, running, idle_for, reason)
         )
+        return self._contact.answered()
 
     def _growth(self) -> str | None:
         # A pool without processes has none of its own.
@@ -268,7 +288,7 @@ class Watching:
 
 def install(app: Celery) -> None:
     """Add to an application what its workers need."""
-    app.steps["worker"] |= {Alive, Watch, Draining}
+    app.steps["worker"] |= {Alive, Watch, Stalled, Draining}
     app.steps["consumer"] |= {Canary, Keeping}
     app.Task.Request = REQUEST
     metrics.install(app)

@@ -104,8 +104,8 @@ def retry(
 ) -> None:
     """Queue jobs again, and send messages again as they were.
 
-    The next `refnet map` of their crawl takes the jobs up; on a cluster the workers do. A message that is bad in itself
-    is refused again.
+    The next `refnet map` of their crawl takes the jobs up; on a cluster the workers do, up to the notes. A message that
+    is bad in itself is refused again.
     """
     if everything == bool(identities):
         raise ConfigurationError("Name the dead letters to retry by their ids, or give --all.")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import application
+
+if TYPE_CHECKING:
+    from refnet.ports import Vault
 
 EXAMPLE = "Example: refnet demo --vault ./demo-vault"
 
@@ -21,7 +24,7 @@ def demo(
 
     No network, no key, and a database of its own: yours is not touched.
     """
-    from refnet.demo.bundled import SEED, bundled_corpus, digest
+    from refnet.demo.bundled import SEED, demo_corpus, demo_downloads, digest, invented_papers
     from refnet.demo.server import StandIn
     from refnet.domain.identifiers import parse_seed
     from refnet.entrypoints.cli.map_command import run_map
@@ -30,13 +33,36 @@ def demo(
 
     note(
         "A demonstration on about a hundred landmark papers that come with refnet. Their facts are real, the descriptions "
-        "are ours, only citations among them are shown, and nothing is sent over the network."
+        "are ours, and only citations among them are shown. Seven papers are invented, and say so: six of them have a "
+        "PDF that can be read. Nothing is sent over the network."
     )
     own = load_settings()
     # Another edition of the corpus is another database: what it said before must not be mixed into it.
     file = own.data_dir / "demo" / f"{digest()}.db"
-    with StandIn(bundled_corpus()) as server:
+    with StandIn(demo_corpus(), downloads=demo_downloads()) as server:
         settings = own.for_demo(database=file, source_url=server.url)
-        request = MapRequest([parse_seed(SEED)], depth=2, limit=500, note_names=settings.note_names)
-        code = run_map(application(settings), request, vault, as_json=as_json, demo=True, basis="from our descriptions")
+        pdfs = invented_papers()
+        request = MapRequest(
+            [parse_seed(SEED)],
+            depth=2,
+            limit=500,
+            full_texts=None,
+            readable=list(pdfs),
+            note_names=settings.note_names,
+            # The stand-in ends with the command, and its addresses with it.
+            copies={paper_id: None if pdf is None else pdf.name for paper_id, pdf in pdfs.items()},
+        )
+        app = application(settings)
+        folder = app.vault(vault)
+        code = run_map(app, request, vault, as_json=as_json, demo=True)
+        for pdf in filter(None, pdfs.values()):
+            _put(pdf, folder)
     raise typer.Exit(code)
+
+
+def _put(file: Path, vault: Vault) -> None:
+    """A copy of a file beside the index of a vault."""
+    # A vault's files are text, and what is not comes back as it was.
+    text = file.read_bytes().decode(errors="surrogateescape")
+    if vault.read_own(file.name) != text:
+        vault.write_own(file.name, text)

@@ -12,7 +12,20 @@ import typer
 
 from refnet import __version__
 from refnet.domain.errors import RefnetError
-from refnet.entrypoints.cli import dead, demo, doctor, export, keys, map_command, serve, status, vault, worker
+from refnet.entrypoints.cli import (
+    cache,
+    dead,
+    demo,
+    doctor,
+    export,
+    keys,
+    map_command,
+    serve,
+    status,
+    summarize,
+    vault,
+    worker,
+)
 from refnet.entrypoints.cli.ending import end_by_signals, end_undisturbed
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import close_all
@@ -33,6 +46,7 @@ app = typer.Typer(
 )
 app.command("map", epilog=map_command.EXAMPLE)(map_command.map_papers)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("summarize", epilog=summarize.EXAMPLE)(summarize.summarize)
 app.command("status", epilog=status.EXAMPLE)(status.status)
 app.add_typer(dead.app, name="dead")
 app.add_typer(vault.app, name="vault")
@@ -41,6 +55,7 @@ app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(keys.app, name="keys")
+app.add_typer(cache.app, name="cache")
 app.add_typer(doctor.database, name="db")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,16 +13,21 @@ import typer
 
 from refnet.domain.errors import Busy, ConfigurationError
 from refnet.domain.papers import Direction
-from refnet.entrypoints.cli.output import note, print_json, progress
+from refnet.entrypoints.cli.cost import in_words, metered
+from refnet.entrypoints.cli.output import print_json, progress, say
 from refnet.entrypoints.cli.start import application
 
 if TYPE_CHECKING:
     from refnet.bootstrap import Application
     from refnet.domain.seeds import Seed, Unresolved
+    from refnet.domain.spending import Spent
     from refnet.pipeline.map_papers import Estimate, MapReport, MapRequest
 
 EXAMPLE = "Example: refnet map arXiv:2005.11401 --depth 2 --limit 500 --vault ./rag-vault"
-NO_FULL_TEXT = "No full text is read by this version: every summary rests on the tldr or the abstract, and says which."
+
+
+#: In place of a number of summaries.
+NOT_SAID = -1
 
 
 class Language(StrEnum):
@@ -47,8 +53,13 @@ def map_papers(
         typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
     ] = None,
     summaries: Annotated[
-        str, typer.Option(metavar="N|all", help="Papers to summarise from their full text, best first.")
-    ] = "20",
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="Papers to summarise from their full text, best first.  [default: REFNET_SUMMARIES or 20]",
+            show_default=False,
+        ),
+    ] = None,
     no_summaries: Annotated[bool, typer.Option("--no-summaries", help="Read no PDF, as with --summaries 0.")] = False,
     refresh: Annotated[
         float | None,
@@ -59,7 +70,13 @@ def map_papers(
             show_default=False,
         ),
     ] = None,
-    lang: Annotated[Language, typer.Option(help="Language of the headings.")] = Language.EN,
+    lang: Annotated[
+        Language | None,
+        typer.Option(
+            help="Language of the headings, and of a language model's summaries.  [default: the vault's, en for a new one]",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only resolve the seeds, and estimate the work.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -69,7 +86,7 @@ def map_papers(
     """
     from refnet.pipeline.map_papers import MapRequest
 
-    full_text = _number_of_summaries(summaries, off=no_summaries)
+    full_texts = _number_of_summaries(summaries, off=no_summaries)
     app = application()
     named, unresolved = read_seeds(seeds)
     request = MapRequest(
@@ -79,7 +96,8 @@ def map_papers(
         limit=limit,
         direction=direction,
         refresh_days=refresh,
-        lang=lang.value,
+        lang=lang.value if lang is not None else None,
+        full_texts=app.settings.summaries if full_texts is NOT_SAID else full_texts,
         note_names=app.settings.note_names,
     )
     if dry_run:
@@ -87,12 +105,10 @@ def map_papers(
             estimate = mapper.estimate(request)
         _print_estimate(estimate, app, as_json=as_json)
         raise typer.Exit(1 if estimate.unresolved else 0)
-    if full_text == 0:
-        raise typer.Exit(run_map(app, request, vault, as_json=as_json, basis="from tldr or abstract, as each says"))
-    code = run_map(app, request, vault, as_json=as_json)
-    if as_json:
-        note(NO_FULL_TEXT)
-    raise typer.Exit(code)
+    # A cluster's workers have keys of their own.
+    if request.full_texts != 0 and not app.is_cluster:
+        app.look_at_model_key()
+    raise typer.Exit(run_map(app, request, vault, as_json=as_json))
 
 
 def run_map(
@@ -102,17 +118,17 @@ def run_map(
     *,
     as_json: bool,
     demo: bool = False,
-    basis: str | None = None,
 ) -> int:
-    """Do the job, print its report, and return the exit code. `basis` says what summaries rest on."""
+    """Do the job, print its report, and return the exit code."""
     if app.is_cluster:
-        report, place = _on_cluster(app, request, vault)
-        return _tell(report, place, as_json=as_json, demo=demo, basis=basis)
+        report, place, spent = _on_cluster(app, request, vault)
+        return _tell(report, place, spent, as_json=as_json, demo=demo)
     folder = app.vault(vault)
     is_new = not folder.path.exists()
     try:
-        with app.at_work(), progress() as shown, app.mapper(shown) as mapper:
+        with app.at_work(), progress() as shown, metered(app, shown) as meter, app.mapper(meter) as mapper:
             report = mapper.map(request, folder)
+            spent = meter.spent()
     except ConfigurationError:
         if is_new:
             _remove_if_empty(folder.path)
@@ -120,12 +136,12 @@ def run_map(
     except Busy:
         if not app.is_served():
             raise
-        report = _by_server(app, request, folder.path)
-    return _tell(report, folder.path, as_json=as_json, demo=demo, basis=basis)
+        report, spent = _by_server(app, request, folder.path)
+    return _tell(report, folder.path, spent, as_json=as_json, demo=demo)
 
 
-def _by_server(app: Application, request: MapRequest, vault: Path) -> MapReport:
-    """Let the server that is at work on the database do the job."""
+def _by_server(app: Application, request: MapRequest, vault: Path) -> tuple[MapReport, Spent]:
+    """Let the server that is at work on the database do the job; and what models cost meanwhile."""
     from refnet.bootstrap.reports import report_of
     from refnet.domain.requests import Wish
     from refnet.pipeline.map_by_server import ServerFollower
@@ -139,29 +155,36 @@ def _by_server(app: Application, request: MapRequest, vault: Path) -> MapReport:
         unresolved=request.unresolved,
         vault=str(vault),
         lang=request.lang,
+        full_texts=request.full_texts,
     )
-    with progress() as shown:
-        follower = ServerFollower(app.store, shown, app.is_served, app.settings.no_network_seconds)
-        return report_of(follower.map(wish))
+    with progress() as shown, metered(app, shown) as meter:
+        follower = ServerFollower(app.store, meter, app.is_served, app.settings.no_network_seconds)
+        report = report_of(follower.map(wish))
+        return report, meter.spent()
 
 
-def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path]:
-    """Let the workers do the job, into the vault that they write."""
+def _on_cluster(app: Application, request: MapRequest, vault: Path | None) -> tuple[MapReport, Path, Spent]:
+    """Let the workers do the job, into the vault that they write; and what models cost meanwhile."""
     with progress() as shown, app.mapper(shown) as mapper, app.cluster() as cluster:
         cluster.follower(mapper).patiently(app.check_schema)
         wanted = cluster.vault_for(app.vault(vault).path if vault is not None else None)
-        report, place = cluster.follower(mapper).map(request, wanted)
-        return report, Path(place)
+        with metered(app, shown) as meter:
+            follower = cluster.follower(replace(mapper, progress=meter))
+            report, place = follower.map(request, wanted)
+            return report, Path(place), follower.patiently(meter.spent)
 
 
-def _tell(report: MapReport, place: Path, *, as_json: bool, demo: bool, basis: str | None) -> int:
+def _tell(report: MapReport, place: Path, spent: Spent, *, as_json: bool, demo: bool) -> int:
     """Print a report, and return the exit code."""
     if as_json:
-        print_json(as_document(report, place))
+        print_json(as_document(report, place, spent))
     else:
-        from refnet.entrypoints.cli.report import BASIS, print_report
+        from refnet.entrypoints.cli.report import print_report
 
-        print_report(report, place, demo=demo, basis=basis or BASIS)
+        # Above the report, whose last line says where the vault is.
+        if not spent.is_nothing:
+            say(f"Model      {in_words(spent)}")
+        print_report(report, place, demo=demo)
     return 1 if report.unresolved or report.dead else 0
 
 
@@ -204,7 +227,7 @@ def _remove_if_empty(vault: Path) -> None:
         vault.rmdir()
 
 
-def as_document(report: MapReport, vault: Path) -> dict[str, Any]:
+def as_document(report: MapReport, vault: Path, spent: Spent) -> dict[str, Any]:
     """The report as `refnet map --json` prints it."""
     return {
         "crawl": report.crawl_id,
@@ -213,6 +236,8 @@ def as_document(report: MapReport, vault: Path) -> dict[str, Any]:
         "papers": report.papers,
         "citations": report.citations,
         "summaries": report.summaries,
+        "full_texts": report.full_texts,
+        "not_read": dict(report.not_read),
         "notes": report.notes,
         "dead": len(report.dead),
         "missing": list(report.missing),
@@ -228,14 +253,19 @@ def as_document(report: MapReport, vault: Path) -> dict[str, Any]:
             for entry in report.incomplete
         ],
         "requests": dict(report.requests),
+        "cost": spent.usd,
         "vault": str(vault),
     }
 
 
-def _number_of_summaries(text: str, *, off: bool) -> int | None:
-    """None for all."""
+def _number_of_summaries(text: str | None, *, off: bool) -> int | None:
+    """None for all, NOT_SAID where nobody said."""
+    if off and text is not None:
+        raise ConfigurationError(f"--summaries {text} and --no-summaries do not go together. Give one of them.")
     if off:
         return 0
+    if text is None:
+        return NOT_SAID
     if text == "all":
         return None
     if not text.isascii() or not text.isdigit():
@@ -262,4 +292,4 @@ def _print_estimate(estimate: Estimate, app: Application, *, as_json: bool) -> N
             }
         )
     else:
-        print_estimate(estimate, seconds)
+        print_estimate(estimate, seconds, app.settings.spend_cap if app.settings.llm_model else None)

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from refnet.domain.spending import dollars
+
 if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
@@ -217,7 +219,7 @@ def progress() -> BarProgress | LineProgress:
 
 
 def words(figures: dict[str, int]) -> str:
-    """`12 of 310 papers · 4 requests`."""
+    """`12 of 310 papers · 4 requests · $0.0096`."""
     parts: list[str] = []
     if "collected" in figures:
         parts.append(f"{figures['collected']:,} of {count(figures.get('found', 0), 'paper')} found")
@@ -225,6 +227,8 @@ def words(figures: dict[str, int]) -> str:
         parts.append(f"{figures['notes']:,} of {figures.get('of', 0):,}")
     if figures.get("requests"):
         parts.append(count(figures["requests"], "request"))
+    if figures.get("cost"):
+        parts.append(dollars(figures["cost"] / 1_000_000))
     return " · ".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from refnet.entrypoints.cli.output import count, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from refnet.pipeline.map_papers import Estimate, MapReport
 
@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 LINES = 8
 #: Longest input that is repeated beside the title it stands for.
 SHORT = 60
-#: Said of the summaries while no full text is read.
-BASIS = "from tldr or abstract, as each says; no full text is read by this version"
 
+#: Why papers were not read, by `NoFullText`.
+NOT_READ = {
+    "not open": "without an open PDF",
+    "not reached": "whose PDF could not be reached (refnet summarize --all tries again)",
+    "needs a password": "with a password",
+    "a scan": "without text (scans)",
+    "no text": "without text",
+    "hardly any prose": "with hardly any prose",
+    "damaged": "damaged",
+    "not a PDF": "with something else where the PDF should be",
+    "too large": "too large",
+    "too long to read": "that take too long",
+}
 SOURCES = {"semantic_scholar": "Semantic Scholar"}
 DATA = "Data: Semantic Scholar, https://www.semanticscholar.org/?utm_source=api"
 #: The same for the demonstration, where nothing was asked of anybody else.
@@ -26,13 +37,15 @@ STAND_INS = {"semantic_scholar": "the stand-in on this machine"}
 STAND_IN_DATA = "Data: the corpus that comes with refnet, not Semantic Scholar"
 
 
-def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: str = BASIS) -> None:
+def print_report(report: MapReport, vault: Path, *, demo: bool = False) -> None:
     """The whole report; the last line says where the vault is."""
     _print_seeds(report.seeds)
     written = report.vault
     names = STAND_INS if demo else SOURCES
     _line("Papers", f"{report.papers:,}, with {count(report.citations, 'citation')} among them")
-    _line("Summaries", f"{report.summaries:,} ({basis})")
+    _line("Summaries", f"{report.summaries:,} ({_bases(report)})")
+    if report.not_read:
+        _line("", f"Not read: {_reasons(report.not_read)}")
     _line("Notes", f"{report.notes:,} ({_became(written.written)})")
     asked = (f"{number:,} to {names.get(name, name)}" for name, number in report.requests.items())
     _line("Requests", ", ".join(asked))
@@ -63,7 +76,20 @@ def print_report(report: MapReport, vault: Path, *, demo: bool = False, basis: s
     say(f"Vault: {vault}", whole=True)
 
 
-def print_estimate(estimate: Estimate, seconds: float) -> None:
+def _bases(report: MapReport) -> str:
+    """What the summaries rest on."""
+    short = report.summaries - report.full_texts
+    parts = [f"{report.full_texts:,} from the full text"] if report.full_texts else []
+    parts += [f"{short:,} from tldr or abstract"] if short or not parts else []
+    return ", ".join(parts) + ("; each says which" if len(parts) > 1 or short else "")
+
+
+def _reasons(why: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {NOT_READ.get(reason, reason)}" for reason, number in why.items())
+
+
+def print_estimate(estimate: Estimate, seconds: float, cap: float | None = None) -> None:
+    """`cap` is what a language model may cost a day, in US dollars; None where none is asked."""
     _print_seeds(estimate.seeds)
     _section(
         "Not resolved",
@@ -73,7 +99,8 @@ def print_estimate(estimate: Estimate, seconds: float) -> None:
     bound = "at most " if estimate.beyond_depth_one else "about "
     say(
         f"It would collect {bound}{count(estimate.papers, 'paper')} with about {count(estimate.requests, 'request')}, "
-        f"in {max(1, round(seconds / 60))} min or so, at no cost."
+        f"in {max(1, round(seconds / 60))} min or so, at no cost"
+        + ("." if cap is None else f" but what the language model takes, at most ${cap:g} a day.")
     )
 
 

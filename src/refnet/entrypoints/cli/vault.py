@@ -54,7 +54,7 @@ def write(
         if is_new and not dry_run:
             # The crawl is not counted among the vault's before the folder is known to be one that can be written.
             folder.prepare()
-            found.store.add_to_vault(place, crawls[0].id, "en")
+            found.store.add_to_vault(place, crawls[0].id)
         if is_new and dry_run:
             report = VaultReport(crawls[0].collected, written=crawls[0].collected)
         else:
@@ -77,7 +77,7 @@ def _on_cluster(found: Application, vault: Path | None) -> tuple[VaultReport, st
         held = held or [crawl.id for crawl in found.store.crawls()[:1]]
         if not held:
             raise ConfigurationError(NOTHING)
-        return cluster.follower(mapper).write(held[-1], place, found.store.vault_language(place or ""))
+        return cluster.follower(mapper).write(held[-1], place)
 
 
 def _tell(report: VaultReport, place: str, *, dry_run: bool, as_json: bool) -> None:

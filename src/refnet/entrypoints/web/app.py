@@ -16,10 +16,11 @@ from refnet.domain.permissions import Scope
 from refnet.entrypoints.web import crawls, events, health, jobs, login, papers, problems
 from refnet.entrypoints.web.figures import Figures
 from refnet.entrypoints.web.gate import FAILURES_RATE, MOST_FAILURES, Gate
+from refnet.entrypoints.web.key_ring import KeyRing
 from refnet.entrypoints.web.limits import Buckets
 from refnet.entrypoints.web.proxies import Proxies
 from refnet.entrypoints.web.routing import COMMON, Serving, needs, offers
-from refnet.entrypoints.web.security import SCHEMES, KeyRing, declared, open_paths
+from refnet.entrypoints.web.security import SCHEMES, declared, open_paths
 
 _ABOUT = """Crawls of the literature around papers, what they have found, and how the work stands.
 
@@ -45,6 +46,8 @@ def create_app(application: Application, serving: Serving | None = None) -> Fast
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # They would lead to the name and the scheme that the asker gave.
+        redirect_slashes=False,
     )
     routes = [
         route
@@ -57,7 +60,7 @@ def create_app(application: Application, serving: Serving | None = None) -> Fast
     app.router.routes.extend(routes)
     keys = KeyRing(application.store)
     rate = application.settings.api_rps
-    requests, failures = Buckets(rate, 2 * rate), Buckets(FAILURES_RATE, MOST_FAILURES)
+    requests, failures = Buckets(rate, max(1.0, 2 * rate)), Buckets(FAILURES_RATE, MOST_FAILURES)
     app.state.application = application
     app.state.serving = serving
     app.state.keys = keys

@@ -24,13 +24,24 @@ from refnet.entrypoints.web.models import (
 )
 from refnet.entrypoints.web.paging import USUAL, Cursor, Limit, after, cursor_behind
 from refnet.entrypoints.web.problems import Problem, responses
-from refnet.entrypoints.web.routing import API, COMMON, LARGEST_ID, StoreOf, needs, not_found, offers, takes
+from refnet.entrypoints.web.routing import (
+    API,
+    COMMON,
+    DECIMAL,
+    LARGEST_ID,
+    StoreOf,
+    application_of,
+    needs,
+    not_found,
+    offers,
+    takes,
+)
 from refnet.entrypoints.web.security import caller_of
 
 JSON = "application/json"
 router = APIRouter(prefix=API, responses=COMMON, tags=["crawls"], dependencies=[offers(JSON)])
 
-CrawlId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id that `POST /crawls` gave.")]
+CrawlId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id that `POST /crawls` gave."), DECIMAL]
 
 
 @router.post(
@@ -46,7 +57,9 @@ CrawlId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id that `POS
 def ask_for_crawl(wish: CrawlWish, request: Request, response: Response, store: StoreOf) -> CrawlDocument:
     """Ask for a crawl. It is written down and answered at once; whoever does the work takes it up within seconds."""
     seeds = [parse_seed(text) for text in wish.seeds]
-    asked = Wish(seeds, wish.depth, wish.limit, wish.direction)
+    usual = application_of(request).settings.summaries
+    full_texts = usual if wish.summaries is None else None if wish.summaries == "all" else wish.summaries
+    asked = Wish(seeds, wish.depth, wish.limit, wish.direction, full_texts=full_texts)
     identity = store.add_request(asked, caller_of(request).claim)
     response.headers["Location"] = f"{request.url.path}/{identity}"
     return document(view_of(store, identity))

@@ -20,9 +20,10 @@ from refnet.domain.errors import RefnetError
 from refnet.domain.permissions import Scope
 from refnet.domain.requests import CrawlView
 from refnet.entrypoints.web.crawls import CrawlId, view_of
+from refnet.entrypoints.web.key_ring import KeyRing
 from refnet.entrypoints.web.problems import Problem, responses
 from refnet.entrypoints.web.routing import API, COMMON, Serving, StoreOf, needs, offers
-from refnet.entrypoints.web.security import KeyRing, caller_of
+from refnet.entrypoints.web.security import caller_of
 
 MEDIA_TYPE = "text/event-stream"
 #: Streams at a time, of all and of one caller.

@@ -73,7 +73,7 @@ class Look:
 
 
 def _parts(application: Application, serving: Serving) -> list[tuple[str, Callable[[], bool]]]:
-    found: list[tuple[str, Callable[[], bool]]] = [("database", lambda: _answers(application.check_schema))]
+    found: list[tuple[str, Callable[[], bool]]] = [("database", lambda: _answers(application.check_database))]
     if application.is_cluster:
         return [
             *found,
@@ -93,7 +93,7 @@ def _answers(look: Callable[[], None]) -> bool:
 
 def _probe(application: Application) -> None:
     with application.cluster() as cluster:
-        cluster.depths()
+        cluster.look_at_broker()
 
 
 def _look_at_workers(application: Application) -> None:

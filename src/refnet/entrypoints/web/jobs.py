@@ -14,9 +14,20 @@ from refnet.domain.workers import TASKS
 from refnet.entrypoints.web.models import DeadDocument, DeadPage, JobCount, JobPage, Retried
 from refnet.entrypoints.web.paging import USUAL, Cursor, Limit, after, cursor_behind
 from refnet.entrypoints.web.problems import Problem, responses
-from refnet.entrypoints.web.routing import API, COMMON, LARGEST_ID, StoreOf, application_of, needs, not_found, offers
+from refnet.entrypoints.web.routing import (
+    API,
+    COMMON,
+    DECIMAL,
+    LARGEST_ID,
+    StoreOf,
+    application_of,
+    needs,
+    not_found,
+    offers,
+)
 from refnet.pipeline.dead_letters import cannot_be_sent, send_again
 
+DeadId = Annotated[int, Path(ge=1, le=LARGEST_ID), DECIMAL]
 router = APIRouter(prefix=API, responses=COMMON, tags=["jobs"], dependencies=[offers("application/json")])
 
 
@@ -43,14 +54,14 @@ def list_dead_letters(store: StoreOf, limit: Limit = USUAL, cursor: Cursor = Non
     dependencies=[needs(Scope.ADMIN)],
     responses=responses(404, 409, 413),
 )
-def retry_dead_letter(dead_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], request: Request, store: StoreOf) -> Retried:
+def retry_dead_letter(dead_id: DeadId, request: Request, store: StoreOf) -> Retried:
     """Queue a job again with its attempts forgotten, or send a message again as it was."""
     letter = store.dead_letter(dead_id)
     if letter is None:
         raise not_found("dead letter", dead_id)
     if isinstance(letter, DeadMessage):
         return _send(request, letter)
-    # Workers see to every job that is queued; one process only to those of crawls that are asked for.
+    # Workers see to every job that is queued, and its crawls go on; one process only to crawls that are asked for.
     crawl_id = None if application_of(request).is_cluster else store.crawl_of_job(dead_id)
     queued = store.retry_dead([dead_id]) if crawl_id is None else store.ask_again(crawl_id, [dead_id])
     if not queued and store.dead_letter(dead_id) is not None:

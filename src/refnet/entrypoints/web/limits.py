@@ -32,6 +32,11 @@ class Buckets:
             self._put(caller, left)
             return max(1, math.ceil((1 - left) / self._rate))
 
+    def is_empty(self, caller: str) -> bool:
+        """Whether the caller would have to wait."""
+        with self._lock:
+            return self._now(caller) < 1
+
     def _now(self, caller: str) -> float:
         left, at = self._left.get(caller, (self._most, self._clock()))
         return min(self._most, left + (self._clock() - at) * self._rate)

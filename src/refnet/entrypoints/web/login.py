@@ -10,10 +10,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from refnet.domain.permissions import Scope
 from refnet.entrypoints.web import security
 from refnet.entrypoints.web.gate import FORM, form_of
+from refnet.entrypoints.web.key_ring import TooManyBadKeys
 from refnet.entrypoints.web.problems import Problem, responses
 from refnet.entrypoints.web.routing import COMMON, StoreOf, anyone, needs, offers, takes
 
@@ -94,20 +96,25 @@ def show_login(request: Request) -> Response:
     },
     openapi_extra=_body("key"),
 )
-def log_in(request: Request, store: StoreOf) -> Response:
+async def log_in(request: Request, store: StoreOf) -> Response:
     """Swap a key for a cookie that holds for twelve hours, or until the key is revoked."""
     security.check_origin(request.headers)
     address = security.address_of(request)
+    keys, failures = request.app.state.keys, request.app.state.failures
     # First of all: behind a proxy that is not named all browsers have one address, and nobody's bad keys may shut out
     # who has a good one.
-    key = store.key_of(form_of(request.scope).get("key", "").strip()[:200])
+    try:
+        given = form_of(request.scope).get("key", "").strip()[:200]
+        key = await keys.of_token(given, doubted=failures.is_empty(address))
+    except TooManyBadKeys as many:
+        return _refused(request, many.status, many.detail, int(many.headers["Retry-After"]))
     if key is None:
-        if wait := request.app.state.failures.take(address):
+        if wait := failures.take(address):
             return _refused(request, 429, "Too many keys that are not valid.", wait)
         return _refused(request, 401, "That is no valid key.")
     if wait := request.app.state.requests.take(f"key {key.id}"):
         return _refused(request, 429, "Ask more slowly.", wait)
-    session = store.open_session(key.id, SESSION_SECONDS)
+    session = await run_in_threadpool(store.open_session, key.id, SESSION_SECONDS)
     response = RedirectResponse("/login", 303)
     # A proxy that speaks TLS to the browser does not to us; but the browser says where its page came from.
     secure = "https" in (request.url.scheme, request.headers.get("origin", "").partition("://")[0])

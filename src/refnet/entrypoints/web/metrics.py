@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,14 +16,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import Metric
 
 from refnet.adapters.database.figures import Figures, read_figures
-from refnet.domain.errors import RefnetError
+from refnet.domain.errors import BrokerUnavailable, RefnetError
 from refnet.entrypoints import exposition
 from refnet.pipeline.lease import LEASE
 
 if TYPE_CHECKING:
     from refnet.bootstrap import Application
 
-#: Seconds that a scrape waits for the database, and then for the broker; Prometheus gives up after ten by itself.
+#: Seconds that a scrape waits for the database and the broker together. With what it waits to be let in that is well below
+#: the five after which Prometheus gives up, as deploy/ sets it up.
 PATIENCE = 2.5
 #: The names of sources, as the labels have them.
 SOURCE = "semantic_scholar"
@@ -35,26 +38,30 @@ class Asked(Generic[Found]):
     Whoever comes meanwhile waits for the same answer: a broker that is cut off holds one thread, not one a scrape.
     """
 
-    def __init__(self, ask: Callable[[], Found], patience: float = PATIENCE) -> None:
+    def __init__(self, ask: Callable[[], Found]) -> None:
         self._ask = ask
-        self._patience = patience
         self._lock = threading.Lock()
-        self._asking: _Asking[Found] | None = None
+        self._asking: Asking[Found] | None = None
 
-    def answer(self) -> Found | None:
-        """What it says now; None where it does not answer in time, or with a RefnetError."""
+    def start(self) -> Asking[Found]:
+        """Ask, or join who asks already."""
         with self._lock:
             if self._asking is None or self._asking.over.is_set():
-                self._asking = _Asking(self._ask)
-            asking = self._asking
-        return asking.found if asking.over.wait(self._patience) else None
+                self._asking = Asking(self._ask)
+            return self._asking
 
 
-class _Asking(Generic[Found]):
+class Asking(Generic[Found]):
+    """One question under way."""
+
     def __init__(self, ask: Callable[[], Found]) -> None:
         self.found: Found | None = None
         self.over = threading.Event()
         threading.Thread(target=self._run, args=(ask,), name="asked", daemon=True).start()
+
+    def answer(self, until: float) -> Found | None:
+        """What it says; None where it does not by that time of the monotonic clock, or with a RefnetError."""
+        return self.found if self.over.wait(max(0.0, until - time.monotonic())) else None
 
     def _run(self, ask: Callable[[], Found]) -> None:
         try:
@@ -67,11 +74,11 @@ class _Asking(Generic[Found]):
 class Watched:
     """What `/metrics` shows of an application. Nothing is asked before the first scrape."""
 
-    def __init__(self, application: Application, patience: float = PATIENCE) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
         self._sources = {urlsplit(application.settings.source_url).netloc.rpartition("@")[2]: SOURCE}
-        self._figures = Asked(self._read, patience)
-        self._depths = Asked(self._count_messages, patience)
+        self._figures = Asked(self._read)
+        self._broker = Asked(self._look_at_broker)
 
     def text(self) -> bytes:
         """The whole answer. What cannot be known at the moment is left out, and a gauge says so."""
@@ -80,26 +87,38 @@ class Watched:
         return generate_latest(registry)
 
     def _families(self) -> Iterable[Metric]:
-        figures = self._figures.answer()
+        until = time.monotonic() + PATIENCE
+        # Both before either is waited for.
+        asked_figures = self._figures.start()
+        asked_broker = self._broker.start() if self._application.is_cluster else None
+        figures = asked_figures.answer(until)
         yield exposition.up("database", "database", value=figures is not None)
         if figures is not None:
             yield from exposition.ledger_families(figures)
             yield from exposition.source_families(figures, self._sources)
-            yield from exposition.worker_families(figures.workers)
+            yield from exposition.model_families(figures, self._application.settings.spend_cap)
             yield from exposition.task_families(figures.tasks)
-        if self._application.is_cluster:
-            depths = self._depths.answer()
-            yield exposition.up("broker", "broker", value=depths is not None)
+        if asked_broker is not None:
+            if figures is not None:
+                yield from exposition.worker_families(figures.workers)
+            depths, takes_messages = asked_broker.answer(until) or (None, False)
+            yield exposition.up("broker", "broker", value=takes_messages)
             if depths is not None:
                 yield from exposition.queue_families(depths)
 
     def _read(self) -> Figures:
         return read_figures(self._application.engine, LEASE)
 
-    def _count_messages(self) -> dict[str, int]:
+    def _look_at_broker(self) -> tuple[dict[str, int], bool]:
+        """How many messages wait, which a full broker still tells; and whether it takes more."""
         # A connection of its own each time: what hung once is not asked again.
         with self._application.cluster() as cluster:
-            return cluster.depths()
+            depths = cluster.depths()
+            try:
+                cluster.look_at_broker()
+            except BrokerUnavailable:
+                return depths, False
+            return depths, True
 
 
 def router(application: Application) -> APIRouter:
@@ -108,8 +127,9 @@ def router(application: Application) -> APIRouter:
     watched = Watched(application)
 
     @routes.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         """Ledger, queues, workers, sources and tasks, in Prometheus' text format; 200 also where a part of it is down."""
-        return Response(watched.text(), media_type=CONTENT_TYPE_LATEST)
+        # Not in a thread of those for requests, which may all wait for the database.
+        return Response(await asyncio.to_thread(watched.text), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from refnet.domain.crawls import CrawlStage, CrawlState
 from refnet.domain.errors import InvalidIdentifier
 from refnet.domain.identifiers import parse_seed
 from refnet.domain.papers import Direction
-from refnet.entrypoints.web.paging import PLAIN
+from refnet.entrypoints.web.problems import PLAIN
 
 #: Seeds of one crawl, and characters of one.
 MOST_SEEDS, LONGEST_SEED = 1_000, 2_000
@@ -56,6 +56,10 @@ class CrawlWish(BaseModel):
     depth: int = Field(1, ge=0, le=10, strict=True, description="Steps from the seeds; 0 collects the seeds alone.")
     limit: int = Field(200, ge=1, le=1_000_000, strict=True, description="Papers to collect at the most.")
     direction: Direction = Field(Direction.BOTH, description="Which lists are followed.")
+    summaries: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | Literal["all"] | None = Field(
+        None,
+        description="Papers to summarise from their full text, best first. Left out: as many as the server is set to.",
+    )
 
 
 class UnresolvedSeed(BaseModel):
@@ -110,10 +114,37 @@ class PaperDocument(BaseModel):
     pdf: str | None = Field(description="An open PDF, as the source names it.")
 
 
+class FindingDocument(BaseModel):
+    claim: str
+    quote: str = Field(description="Words of the paper.")
+    page: int = Field(description="Of the file, from 1.")
+
+
+class ProvenanceDocument(BaseModel):
+    pdf_url: str
+    pdf_sha256: str
+    pages: int
+    pages_read: int
+    model: str | None = Field(description="The language model; null for the offline summariser.")
+    prompt: str | None = Field(description="The version of the prompt.")
+    fallback: str | None = Field(description="Why a model that was asked for did not make it.")
+    dropped: int = Field(description="Findings that the paper does not bear out, left out.")
+    dropped_why: str = Field(description="How many of them for which reason.")
+    hidden: int = Field(description="Characters that no reader of a page can see, left out.")
+    left_out: int = Field(description="Sentences of the paper that the model was not given, for want of room.")
+    damaged_pages: int = Field(description="Pages that could not be loaded; they are not counted as read.")
+    picture_pages: int = Field(description="Pages that are pictures without text; they are not counted as read.")
+
+
 class PaperDetails(PaperDocument):
     abstract: str | None
     summary: str | None
     summary_basis: str | None = Field(description="What the summary rests on: full text, abstract or tldr.")
+    summary_lang: str | None = Field(description="The language of the summary.")
+    findings: list[FindingDocument] = Field(description="What the paper found, with its own words.")
+    keywords: list[str] = Field(description="The authors' own first.")
+    no_full_text: str | None = Field(description="Why the full text was not read; null where it was, or nobody tried.")
+    provenance: ProvenanceDocument | None = Field(description="Where a summary from the full text comes from.")
 
 
 class PaperPage(BaseModel):

@@ -15,8 +15,6 @@ from refnet.entrypoints.web.problems import Problem
 Last = TypeVar("Last", int, str)
 #: Items of a page at the most, and where nobody said.
 MOST, USUAL = 200, 50
-#: Texts without control characters: no database takes them all, and no log should.
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Items of a page at the most.")]
 Cursor = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -15,9 +16,10 @@ from refnet.domain.errors import InvalidIdentifier
 from refnet.domain.identifiers import parse_seed
 from refnet.domain.papers import Paper
 from refnet.domain.permissions import Scope
+from refnet.domain.summaries import NOTHING
 from refnet.entrypoints.web.models import PaperDetails, PaperPage
-from refnet.entrypoints.web.paging import PLAIN, USUAL, Cursor, Limit, after, cursor_behind
-from refnet.entrypoints.web.problems import responses
+from refnet.entrypoints.web.paging import USUAL, Cursor, Limit, after, cursor_behind
+from refnet.entrypoints.web.problems import PLAIN, responses
 from refnet.entrypoints.web.routing import API, COMMON, StoreOf, needs, not_found, offers
 
 JSON = "application/json"
@@ -118,9 +120,16 @@ def _plain(paper: Paper) -> dict[str, Any]:
 
 def _details(stored: StoredPaper) -> dict[str, Any]:
     summary = stored.summary
+    told = summary is not None and summary.basis != NOTHING
     return {
         **_plain(stored.paper),
+        "pdf": stored.paper.pdf_url or (summary.provenance.pdf_url if summary and summary.provenance else None),
         "abstract": stored.paper.abstract,
-        "summary": None if summary is None else summary.text,
-        "summary_basis": None if summary is None else summary.basis,
+        "summary": summary.text if summary and told else None,
+        "summary_basis": summary.basis if summary and told else None,
+        "summary_lang": summary.lang if summary and told else None,
+        "findings": [asdict(one) for one in summary.findings] if summary else [],
+        "keywords": list(summary.keywords) if summary else [],
+        "no_full_text": summary.why if summary else None,
+        "provenance": asdict(summary.provenance) if summary and summary.provenance else None,
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +19,8 @@ from starlette.routing import Match, Route
 
 from refnet.domain.errors import BrokerUnavailable, ConfigurationError, StorageFull, StoreUnavailable
 
+#: Texts without control characters: no database takes them all, and no log should.
+PLAIN = r"^[^\x00-\x1f\x7f]*$"
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,9 @@ _TITLES = {
     500: "A fault in refnet itself",
     503: "Not available at the moment",
 }
+#: What RFC 3986 has in paths beside letters, digits and what is never quoted; and a percent sign that quotes nothing.
+_IN_PATHS = "/%:@!$&'()*+,;="
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 #: Seconds after which to try again what is not available.
 TRY_AGAIN = 5
 
@@ -72,7 +79,15 @@ class Problem(Exception):
         self.more = more
 
 
-def document(status: int, detail: str | None, instance: str, **more: Any) -> bytes:
+def instance_of(scope: Any) -> str:
+    """The address of a request as a URI reference: what it has that no URI may have is quoted."""
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = _NO_ESCAPE.sub("%25", quote(raw, safe=_IN_PATHS))
+    # Two slashes at the beginning would be the name of a host.
+    return f"/.{path}" if path.startswith("//") else path
+
+
+def document(status: int, detail: str | None, instance: str | None, **more: Any) -> bytes:
     found = {
         "type": "about:blank",
         "title": _TITLES.get(status) or HTTPStatus(status).phrase,
@@ -85,9 +100,12 @@ def document(status: int, detail: str | None, instance: str, **more: Any) -> byt
 
 
 def response(
-    path: str, status: int, detail: str | None, headers: Mapping[str, str] | None = None, **more: Any
+    scope: Any, status: int, detail: str | None, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    return Response(document(status, detail, path, **more), status, headers=headers, media_type=MEDIA_TYPE)
+    """To the request with that scope."""
+    return Response(
+        document(status, detail, instance_of(scope), **more), status, headers=headers, media_type=MEDIA_TYPE
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -107,7 +125,7 @@ def install(app: FastAPI) -> None:
 
 def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - for the type checker
-    return response(request.url.path, error.status, error.detail, error.headers, **error.more)
+    return response(request.scope, error.status, error.detail, error.headers, **error.more)
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -115,8 +133,24 @@ def _http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
+        return response(request.scope, 405, f"It takes {headers['Allow']}.", headers)
+    if error.status_code == 400:
+        return _unread(request, error.__cause__)
     detail = {404: "There is nothing at this address."}.get(error.status_code)
-    return response(request.url.path, error.status_code, detail, headers)
+    return response(request.scope, error.status_code, detail, headers)
+
+
+def _unread(request: Request, cause: BaseException | None) -> Response:
+    """Of a body that is JSON perhaps, and that Python does not read."""
+    if isinstance(cause, UnicodeDecodeError):
+        return response(request.scope, 400, "The body is no text in UTF-8.")
+    if isinstance(cause, RecursionError):
+        why = "it is nested too deeply"
+    elif isinstance(cause, ValueError):
+        why = "a number in it has too many digits"
+    else:
+        return response(request.scope, 400, "The body cannot be read.")
+    return response(request.scope, 422, f"body: {why}.", errors=[{"field": "body", "why": why}])
 
 
 def _methods(request: Request) -> set[str]:
@@ -125,24 +159,26 @@ def _methods(request: Request) -> set[str]:
     for route in request.app.state.plain_routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             found |= route.methods or set()
-    return found
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # What was given is not repeated: it may be anything.
-    faults = [
-        {"field": ".".join(str(part) for part in one["loc"])[:200], "why": one["msg"].removeprefix("Value error, ")}
-        for one in error.errors()
-    ]
+    faults = [{"field": ".".join(str(part) for part in one["loc"])[:200], "why": _why(one)} for one in error.errors()]
     status = 400 if any(one["type"] == "json_invalid" for one in error.errors()) else 422
-    return response(request.url.path, status, f"{faults[0]['field']}: {faults[0]['why']}.", errors=faults[:100])
+    return response(request.scope, status, f"{faults[0]['field']}: {faults[0]['why']}.", errors=faults[:100])
+
+
+def _why(error: Mapping[str, Any]) -> str:
+    if error.get("ctx", {}).get("pattern") == PLAIN:
+        return "control characters are not allowed"
+    said: str = error["msg"]
+    return said.removeprefix("Value error, ")
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
     """Which part is away is told; where it is, and what it said, is for the log."""
     logger.warning("%s", error)
     part = {BrokerUnavailable: "The broker", StorageFull: "Room on the disk"}.get(type(error), "The database")
-    return response(
-        request.url.path, 503, f"{part} is not available. Try again later.", {"Retry-After": str(TRY_AGAIN)}
-    )
+    return response(request.scope, 503, f"{part} is not available. Try again later.", {"Retry-After": str(TRY_AGAIN)})

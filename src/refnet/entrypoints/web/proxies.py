@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Addresses in a header that are looked at.
 _MOST = 20
@@ -34,7 +35,7 @@ class Proxies:
         found = peer
         for one in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")[-_MOST:]):
             try:
-                found = str(ipaddress.ip_address(one.strip()))
+                found = str(_plain(ipaddress.ip_address(one.strip())))
             except ValueError:
                 return found
             if not self._trusts(found):
@@ -46,7 +47,12 @@ class Proxies:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in self.networks)
+        return any(one in network for network in self.networks for one in {found, _plain(found)})
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address as itself where it is written within an IPv6 one, as sockets that take both do."""
+    return (address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None) or address
 
 
 NO_PROXIES = Proxies()

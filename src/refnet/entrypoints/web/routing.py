@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from refnet.domain.permissions import Scope
 from refnet.entrypoints.web.problems import Problem, responses
@@ -20,6 +23,17 @@ if TYPE_CHECKING:
 API = "/api/v1"
 #: The largest id that the databases hold.
 LARGEST_ID = 2**31 - 1
+
+
+def _decimal(text: Any) -> Any:
+    """As it is written in answers: one thing has one address. pydantic would take `01`, `+1` and `1_0`, too."""
+    if isinstance(text, str) and re.fullmatch(r"0|-?[1-9][0-9]*", text) is None:
+        raise PydanticCustomError("id", "it is no decimal number as ids are")
+    return text
+
+
+#: For an id in a path. It comes last: of what stands behind it the OpenAPI document says nothing.
+DECIMAL = BeforeValidator(_decimal)
 
 
 @dataclass(slots=True)
@@ -66,8 +80,9 @@ def offers(*types: str) -> Any:
     """For a route: the forms in which it answers. Raises Problem for a request that takes none of them."""
 
     async def check(request: Request) -> None:
-        accepted = request.headers.get("accept")
-        if accepted is not None and not _takes(accepted, types):
+        # An empty one says nothing.
+        accepted = ",".join(request.headers.getlist("accept")).strip()
+        if accepted and not _takes(accepted, types):
             raise Problem(406, f"The answer is {' or '.join(types)}.")
 
     return Depends(check)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from refnet.domain.permissions import ApiKey, Scope
 from refnet.entrypoints.web.problems import Problem
@@ -23,11 +21,8 @@ from refnet.entrypoints.web.problems import Problem
 #: Cookies: the session, which no script can read, and the token that scripts of our own pages send back.
 SESSION, CSRF = "refnet_session", "refnet_csrf"
 CSRF_HEADER = "x-csrf-token"
-#: Seconds for which a key that was found counts as valid: a revoked one ends within them.
-FRESH = 2.0
-_CACHED = 1_000
-_LONGEST_TOKEN = 200
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_NETLOC = re.compile(r"(\[(?P<address>[^\[\]]*)\]|(?P<name>[^\[\]:]*))(:[0-9]*)?")
 _CALLER, _ADDRESS = "refnet.caller", "refnet.address"
 
 
@@ -40,73 +35,6 @@ class Caller:
     claim: str | None = None
     key: ApiKey | None = None
     session: str | None = None
-
-
-class Keys(Protocol):
-    """The part of the store that knows keys."""
-
-    def has_keys(self) -> bool: ...
-
-    def key_of(self, token: str) -> ApiKey | None: ...
-
-    def key_of_session(self, token: str) -> ApiKey | None: ...
-
-
-class KeyRing:
-    """Keys as the database has them, remembered for a moment."""
-
-    def __init__(self, store: Keys, clock: Callable[[], float] = time.monotonic) -> None:
-        self._store = store
-        self._clock = clock
-        self._found: dict[tuple[str, str], tuple[ApiKey, float]] = {}
-        self._lock = threading.Lock()
-        self._any: tuple[bool, float] = (False, 0.0)
-
-    async def any_made(self) -> bool:
-        """Whether there was ever a key; then there is one for ever."""
-        made, until = self._any
-        if not made and self._clock() >= until:
-            made = await run_in_threadpool(self._store.has_keys)
-            self._any = (made, self._clock() + FRESH / 2)
-        return made
-
-    async def of_token(self, token: str) -> ApiKey | None:
-        return await self._look("key", token, self._store.key_of)
-
-    async def of_session(self, token: str) -> ApiKey | None:
-        return await self._look("session", token, self._store.key_of_session)
-
-    async def still_knows(self, caller: Caller, headers: Headers) -> bool:
-        """Whether who was let in with these headers would be now, too."""
-        if caller.key is None:
-            return not await self.any_made()
-        if caller.session is not None:
-            return await self.of_session(caller.session) is not None
-        return await self.of_token(bearer(headers) or "") is not None
-
-    def forget_session(self, token: str) -> None:
-        with self._lock:
-            self._found.pop(_place("session", token), None)
-
-    async def _look(self, kind: str, token: str, find: Callable[[str], ApiKey | None]) -> ApiKey | None:
-        if len(token) > _LONGEST_TOKEN:
-            return None
-        place = _place(kind, token)
-        known = self._found.get(place)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
-        key = await run_in_threadpool(find, token)
-        with self._lock:
-            self._found.pop(place, None)
-            if key is not None:
-                if len(self._found) >= _CACHED:
-                    self._found.clear()
-                self._found[place] = (key, self._clock() + FRESH)
-        return key
-
-
-def _place(kind: str, token: str) -> tuple[str, str]:
-    return kind, hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 class Needs:
@@ -167,6 +95,14 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+def asker(scope: Any) -> str:
+    """Who asks, for the log: a key or the laptop user; of others the address."""
+    caller: Caller | None = scope.get(_CALLER)
+    if caller is None:
+        return "somebody"
+    return f"{scope[_ADDRESS]} without a valid key" if caller.scope is None else caller.name
+
+
 def address_of(request: Request) -> str:
     """Where a request comes from; behind a proxy that is believed, what that says of it."""
     address: str = request.scope[_ADDRESS]
@@ -206,10 +142,9 @@ def check_host(headers: Headers) -> None:
 
 
 def host_of(netloc: str) -> str:
-    """`host:port` without the port, and without the brackets of IPv6."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0]
-    return netloc.partition(":")[0]
+    """`host:port` without the port, and without the brackets of IPv6; empty for what is neither."""
+    found = _NETLOC.fullmatch(netloc)
+    return "" if found is None else found["address"] or found["name"] or ""
 
 
 def is_loopback(host: str) -> bool:
@@ -222,17 +157,13 @@ def is_loopback(host: str) -> bool:
 
 
 def bearer(headers: Headers) -> str | None:
-    """The key of the header Authorization; None where there is none, "" for another way of saying who one is."""
-    given = headers.get("authorization")
-    if given is None:
-        return None
-    way, _, token = given.partition(" ")
-    return token.strip() if way.lower() == "bearer" else ""
+    """The key of the header Authorization; None where there is none. What else stands there is for others, such as the
+    password of a proxy, which a browser sends with everything.
+    """
+    way, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if way.lower() == "bearer" else None
 
 
 def session_cookie(headers: Headers) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(SESSION)
-    except CookieError:
-        return None
-    return found.value if found is not None and found.value else None
+    # Not by http.cookies: at the first cookie of somebody else's that it does not like it drops all others, too.
+    return cookie_parser(headers.get("cookie", "")).get(SESSION) or None

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http import h11_impl
 
 from refnet.entrypoints.engine import READY
 from refnet.entrypoints.web.connections import Connection, most_waiting
@@ -27,6 +28,8 @@ ENGINE_ENDS = 8.0
 RESTART, LONGEST_RESTART = 1.0, 60.0
 #: Bytes of the headers of a request, and seconds that an idle connection is kept.
 MOST_HEADERS, IDLE = 16_384, 15
+#: The module of uvicorn's that reads requests, as its records name it.
+_REQUESTS = h11_impl.__name__.rpartition(".")[2]
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -53,7 +56,16 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _quieter(record: logging.LogRecord) -> bool:
+    """What uvicorn says of requests that are none, or that want another protocol: anybody can make any number of them."""
+    if record.levelno == logging.WARNING and record.module == _REQUESTS:
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+    return True
+
+
 def config(app: object, host: str, port: int) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_quieter)
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host,
