@@ -46,12 +46,15 @@ def test_a_broker_that_answers_and_is_full_is_down(make_lab: MakeLab) -> None:
             assert server.running.until(lambda: client.get("/ready").status_code == 200)
             broker.config_set("maxmemory", "1mb")
 
-            assert server.running.until(lambda: client.get("/ready").status_code == 503)
-            assert client.get("/ready").json()["parts"] == [
+            broker_alone = [
                 {"name": "database", "ok": True},
                 {"name": "broker", "ok": False},
                 {"name": "workers", "ok": True},
             ]
+
+            # On a busy machine one may answer that it cannot tell in time, and names no parts.
+            assert server.running.until(lambda: client.get("/ready").json().get("parts") == broker_alone)
+            assert client.get("/ready").status_code == 503
             broker.config_set("maxmemory", "0")
             assert server.running.until(lambda: client.get("/ready").status_code == 200)
 
