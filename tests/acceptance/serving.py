@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from tests.acceptance.command import Refnet, Running
 
 #: Seconds for which a script waits for an answer.
 PATIENCE = 60.0
+#: Seconds between two looks, so that they stay far below what one caller may ask a second: a refusal holds no parts.
+BETWEEN_LOOKS = 0.03
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,23 @@ class Server:
         given = headers if key is None else {"Authorization": f"Bearer {key}", **headers}
         with httpx2.Client(base_url=self.url, headers=given, timeout=PATIENCE) as client:
             yield client
+
+    def until(self, client: httpx2.Client, path: str, come: Callable[[httpx2.Response], bool]) -> httpx2.Response:
+        """Ask for `path` until `come` says so of an answer; that answer."""
+        answers: list[httpx2.Response] = []
+        pause = threading.Event()
+
+        def look() -> bool:
+            pause.wait(BETWEEN_LOOKS)
+            answers.append(client.get(path))
+            return come(answers[-1])
+
+        assert self.running.until(look), "the server ended"
+        return answers[-1]
+
+    def until_ready(self, client: httpx2.Client, status: int = 200) -> httpx2.Response:
+        """Ask whether it can do its work until it answers with `status`; that answer."""
+        return self.until(client, "/ready", lambda answer: answer.status_code == status)
 
 
 def serving(refnet: Refnet, *words: str) -> Server:

@@ -102,16 +102,15 @@ def test_a_database_that_takes_no_writes_any_more_is_read_and_all_else_is_told_s
     with server.client(key) as client:
         assert client.get("/ready").status_code == 200
         take_writes(postgres_database, on=False)
-        assert server.running.until(lambda: client.get("/ready").status_code == 503)
+        parts = server.until_ready(client, 503).json()["parts"]
 
-        parts = client.get("/ready").json()["parts"]
         read = [client.get(path).status_code for path in ("/api/v1/papers", "/api/v1/jobs", "/metrics", "/health")]
         asked = client.post("/api/v1/crawls", json={"seeds": [SEED]})
         signed_in = client.post("/login", data={"key": key})
         doctor = refnet("doctor")
         mapping = refnet("keys", "create", "--scope", "read")
         take_writes(postgres_database, on=True)
-        assert server.running.until(lambda: client.get("/ready").status_code == 200)
+        server.until_ready(client)
         assert client.post("/api/v1/crawls", json={"seeds": [SEED], "limit": 1}).status_code == 202
 
     assert {"name": "database", "ok": False} in parts

@@ -30,11 +30,6 @@ def engine_of(server: Server) -> int:
     return int(pid)
 
 
-def until(server: Server, path: str, status: int) -> None:
-    with server.client() as client:
-        assert server.running.until(lambda: client.get(path).status_code == status)
-
-
 def drained(server: Server) -> None:
     ended = server.running.interrupt(signal.SIGTERM)
     assert ended.code == 0, ended.err
@@ -99,7 +94,7 @@ def test_a_map_that_was_killed_is_taken_up_by_the_server_and_written_where_it_sh
     server = serving(refnet)
     with server.client() as client:
         (left,) = client.get("/api/v1/crawls").json()["items"]
-        assert server.running.until(lambda: client.get("/api/v1/crawls/1").json()["state"] == "finished")
+        server.until(client, "/api/v1/crawls/1", lambda answer: answer.json()["state"] == "finished")
     drained(server)
 
     assert left["state"] in ("queued", "running")
@@ -135,9 +130,9 @@ def test_a_killed_crawler_is_started_again_and_goes_on(serve: Serve, user: User)
             if event.data.get("collected", 0) >= 5:
                 os.kill(engine_of(server), signal.SIGKILL)
                 break
-        until(server, "/ready", 503)
+        server.until_ready(client, 503)
         told = to_its_end(client, place)
-        until(server, "/ready", 200)
+        server.until_ready(client)
     drained(server)
 
     assert told[-1].data == {"id": 1, "state": "finished", "found": 40, "collected": 40}
