@@ -133,12 +133,8 @@ def test_where_the_model_fails_the_summary_is_made_offline_and_says_why(
     server.modes = [mode]
     summary = summarizer(connect(provider)).summarize(PAPER, DOCUMENT, FOUND, "en")
 
-    assert why in fallback_of(summary)
     assert len(server.asked) == requests
-    said = worded(fallback_of(summary), JAPANESE.fallbacks, JAPANESE.faults)
-    # Nothing of ours is left in English: only names, and what the server said.
-    assert re.search("[ぁ-ん]", said)
-    assert not re.search(r"\b(?:the|is|was|are|of|that)\b", said.split(": ")[0])
+    assert_told_in_both_languages(fallback_of(summary), why)
 
 
 def test_an_answer_of_which_nothing_stands_in_the_paper_is_not_kept_and_a_good_one_is(
@@ -159,6 +155,14 @@ def test_an_answer_of_which_nothing_stands_in_the_paper_is_not_kept_and_a_good_o
     assert (len(server.asked), len(purse.answers)) == (2, 1)
 
 
+def assert_told_in_both_languages(fallback: str, why: str) -> None:
+    said = worded(fallback, JAPANESE.fallbacks, JAPANESE.faults)
+    assert why in fallback
+    # Nothing of ours is left in English: only names, and what the server said.
+    assert re.search("[ぁ-ん]", said)
+    assert not re.search(r"\b(?:the|is|was|are|of|that)\b", said.split(": ")[0])
+
+
 @pytest.mark.parametrize(
     ("provider", "mode", "requests", "why"),
     [
@@ -172,12 +176,8 @@ def test_an_answer_that_the_server_says_it_cut_is_not_taken_for_a_whole_one(
     server.modes = [mode]
     summary = summarizer(connect(provider)).summarize(PAPER, DOCUMENT, FOUND, "en")
 
-    assert why in fallback_of(summary)
     assert len(server.asked) == requests
-    said = worded(fallback_of(summary), JAPANESE.fallbacks, JAPANESE.faults)
-    # Nothing of ours is left in English: only names, and what the server said.
-    assert re.search("[ぁ-ん]", said)
-    assert not re.search(r"\b(?:the|is|was|are|of|that)\b", said.split(": ")[0])
+    assert_told_in_both_languages(fallback_of(summary), why)
 
 
 def test_a_request_that_is_refused_in_every_form_is_given_up(server: ModelServer, connect: Connect) -> None:
