@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -28,6 +29,10 @@ def engine_of(server: Server) -> int:
     )
     (pid,) = found.stdout.split()
     return int(pid)
+
+
+def nice(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
 
 
 def drained(server: Server) -> None:
@@ -136,6 +141,22 @@ def test_a_killed_crawler_is_started_again_and_goes_on(serve: Serve, user: User)
     drained(server)
 
     assert told[-1].data == {"id": 1, "state": "finished", "found": 40, "collected": 40}
+
+
+def test_the_crawler_goes_before_its_server_and_one_that_is_started_again_does_too(refnet: Refnet) -> None:
+    server = serving(refnet)
+    with server.client() as client:
+        before = [nice(engine_of(server)), nice(server.running.process.pid)]
+        os.kill(engine_of(server), signal.SIGKILL)
+        server.until_ready(client, 503)
+        server.until_ready(client)
+        after = nice(engine_of(server))
+    drained(server)
+
+    ours = nice(os.getpid())
+    assert before == [ours, min(ours + 10, 19)]
+    # Only Linux knows threads that are nicer than others of their process.
+    assert after == (ours if sys.platform == "linux" else before[1])
 
 
 def test_a_killed_server_leaves_no_crawler_and_the_next_one_goes_on(serve: Serve, user: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ RESTART, LONGEST_RESTART = 1.0, 60.0
 MOST_HEADERS, IDLE = 16_384, 15
 #: The module of uvicorn's that reads requests, as its records name it.
 _REQUESTS = h11_impl.__name__.rpartition(".")[2]
+#: How much nicer the server is than the process beside it that does the crawls.
+NICER = 10
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -110,6 +113,9 @@ class Engine:
         self._process = process
         self._watch.start()
         threading.Thread(target=self._end_with_server, name="end-engine", daemon=True).start()
+        # Answers must not hold up a crawl. On Linux a thread is nice by itself, and what it starts is as nice: a crawler
+        # that the watch starts again is not. Elsewhere that one is as nice as its server.
+        os.nice(NICER)
 
     def _end_with_server(self) -> None:
         """While the server drains, so that both take the same few seconds."""
