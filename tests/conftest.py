@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -69,6 +70,11 @@ def pytest_keyboard_interrupt() -> None:
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def pytest_unconfigure() -> None:
+    """Kombu gives back messages once more when the interpreter ends: its servers are gone, and what the log went to."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture(autouse=True)
