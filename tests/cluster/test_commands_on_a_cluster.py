@@ -258,6 +258,25 @@ def test_map_lives_through_a_broker_that_is_away_and_comes_back_empty(make_lab: 
     assert ended.json["dead"] == 0
 
 
+def test_map_says_that_the_source_is_away_and_goes_on_when_it_is_back(make_lab: MakeLab, redis_url: str) -> None:
+    lab = make_lab(redis_url, latency=0.5)
+    lab.worker()
+    running = lab.refnet.start("map", SEED, "--depth", "2", "--json")
+    running.until(lambda: len(lab.stand_in.log) > 1)
+
+    switch(lab.stand_in, faults=1.0, kinds=("503",))
+    said = ""
+    while "fail. The workers try again; their logs say why." not in said:
+        said = running.line()
+        assert said
+    switch(lab.stand_in)
+
+    ended = running.wait()
+    assert ended.code == 0, ended.err
+    assert "Requests to 127.0.0.1:" in said
+    assert ended.json["papers"] == ended.json["notes"] == around(SEED, 2)
+
+
 def test_map_without_a_broker_queues_the_work_and_gives_up_in_time(make_lab: MakeLab) -> None:
     lab = make_lab(f"redis://:{BROKER_PASSWORD}@127.0.0.1:{free_port()}/0")
 

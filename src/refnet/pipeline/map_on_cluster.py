@@ -203,7 +203,8 @@ class Follower:
         if faults:
             return faults[0]
         failing = [pace for pace in self._paces() if pace.failures] if kind.stage is Stage.CRAWL else []
-        return f"{failing[0].host} does not answer; the workers try again." if failing else ""
+        # Theirs may be the fault: an answer that a full disk has no room for fails, too.
+        return f"Requests to {failing[0].host} fail. The workers try again; their logs say why." if failing else ""
 
     def _paces(self) -> list[PaceState]:
         return [pace for pace in self.store.paces() if pace.host == self.host]
