@@ -115,7 +115,8 @@ def test_s08_the_processes_of_the_procfile_do_a_crawl_that_is_posted_and_end_in_
     expected = 1 + len(bundled_corpus().breadth_first(SEED, 1)[1])
     assert len(list((lab.vault / "papers").glob("*.md"))) == expected
 
-    assert processes.answers(processes.flower, "/") == 401
+    # Nothing before this waits for Flower, which may take longer to start than the crawl to end.
+    until(lambda: processes.answers(processes.flower, "/") == 401, 120.0, "Flower to ask for its password")
     assert lab.refnet("doctor").code == 0, lab.refnet("doctor").out
     assert processes.stop("api", "crawler", "summarizer", "generator") == dict.fromkeys(
         ("api", "crawler", "summarizer", "generator"), 0
