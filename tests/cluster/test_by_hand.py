@@ -191,6 +191,7 @@ def test_half_a_surrogate_which_no_text_can_hold_is_kept_among_what_cannot_be_de
 
 @pytest.mark.parametrize("depth", [-1, "x", "1", 1.5, True, 10**6, [1]])
 def test_a_depth_that_is_none_is_a_failure_and_asks_nothing(hand: OneLab, depth: object) -> None:
+    quiet(hand)
     before, asked = ledger(hand), requests(hand)
 
     told = hand.ask(FETCH, paper_of("arXiv:2302.13971"), depth)
