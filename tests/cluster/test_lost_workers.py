@@ -21,6 +21,7 @@ from refnet.demo.graph import Corpus
 from refnet.domain.jobs import JobState, Stage
 from tests.acceptance.command import Refnet, clean_environment, stamps, tree
 from tests.cluster.conftest import MakeLab
+from tests.cluster.draining import HOOK
 from tests.cluster.faults import holders, lives
 from tests.cluster.lab import Lab, until
 from tests.cluster.poisoned import Poisoned
@@ -172,7 +173,10 @@ def test_what_a_dead_host_and_a_stopped_process_held_comes_back_by_its_lease(
     gone.kill()
     killed = time.monotonic()
 
-    here = lab.worker("crawler,summarizer,generator", "-c1", name="here")
+    # Slow enough that it has notes to write still, however late this process looks.
+    path = os.pathsep.join(filter(None, (str(HOOK), lab.environment.get("PYTHONPATH"))))
+    slow = lab.with_(PYTHONPATH=path, SLOW_NOTES="0.05")
+    here = slow.worker("crawler,summarizer,generator", "-c1", name="here")
     notes = lab.vault / "papers"
     mapping = lab.refnet.start("map", *WORDS, "--json")
     until(lambda: notes.is_dir() and len(list(notes.iterdir())) >= 10, what="ten notes")
