@@ -23,6 +23,7 @@ from refnet.demo.bundled import SEED
 from refnet.domain.errors import ConfigurationError
 from refnet.domain.workers import WORKERS
 from refnet.entrypoints.celery.tasks import LONGEST
+from tests.acceptance.command import Ended
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import ROOT, Lab, until
 from tests.cluster.live_events import live_events
@@ -70,7 +71,13 @@ REDIS = {
 
 def conf(lab: Lab) -> tuple[dict[str, Any], str]:
     """What `celery -A celery_app inspect conf` says of the one worker, and all that it prints."""
-    ended = lab.celery("inspect", "conf")
+
+    def asked() -> Ended | None:
+        found = lab.celery("inspect", "conf")
+        return None if found.code == os.EX_UNAVAILABLE else found
+
+    # The command waits for a second only, and a busy worker may need longer.
+    ended = until(asked, what="the worker to answer")
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
     start, end = lines.index("    {"), lines.index("    }")

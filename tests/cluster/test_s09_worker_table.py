@@ -68,11 +68,20 @@ def test_s09_the_reference_page_says_what_the_table_says() -> None:
     assert f"passes {MOST_KILOBYTES // 1000} MB" in page
 
 
-def answers(lab: Lab, question: str) -> dict[str, Any]:
-    """What the workers answer to `celery inspect`, by what stands before the @ of their names."""
-    ended = lab.celery("inspect", question, "--json")
-    assert ended.code == 0, ended.err
-    return {name.partition("@")[0]: answer for name, answer in json.loads(ended.out).items()}
+def answers(lab: Lab, question: str, number: int) -> dict[str, Any]:
+    """What so many workers answer to `celery inspect`, by what stands before the @ of their names."""
+
+    def asked() -> dict[str, Any] | None:
+        ended = lab.celery("inspect", question, "--json")
+        if ended.code == os.EX_UNAVAILABLE:
+            return None
+        assert ended.code == 0, ended.err
+        found = {name.partition("@")[0]: answer for name, answer in json.loads(ended.out).items()}
+        return found if len(found) >= number else None
+
+    # The command waits for a second only, and a busy worker may need longer.
+    found: dict[str, Any] = until(asked, what=f"{number} workers to answer")
+    return found
 
 
 @pytest.mark.slow
@@ -82,7 +91,7 @@ def test_s09_a_running_worker_of_each_kind_has_its_row_and_serves_its_queue(lab:
     for worker in started:
         worker.until_logs("ready.", 120)
 
-    stats, queues = answers(lab, "stats"), answers(lab, "active_queues")
+    stats, queues = (answers(lab, question, len(started)) for question in ("stats", "active_queues"))
 
     assert set(stats) == {"crawler", "summarizer", "generator", "all"}
     for kind in DESIGN:
@@ -100,7 +109,8 @@ def test_s09_a_running_worker_of_each_kind_has_its_row_and_serves_its_queue(lab:
     served = [queue["name"] for queue in queues["all"] if not queue["name"].startswith("refnet.")]
     assert sorted(served) == ["crawler", "generator", "summarizer"]
     # Limits of time belong to the tasks, whichever worker runs them.
-    registered = lab.celery("inspect", "registered", "soft_time_limit", "time_limit", "--json", "-d", "all@" + HOST)
+    wanted = ("registered", "soft_time_limit", "time_limit")
+    registered = lab.celery("inspect", *wanted, "--json", "-d", "all@" + HOST, "--timeout", "60")
     [tasks] = json.loads(registered.out).values()
     assert [task for task in tasks if ".tasks." in task] == [
         "crawler.tasks.batch_process_papers [soft_time_limit=300 time_limit=600]",
