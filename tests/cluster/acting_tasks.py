@@ -37,6 +37,16 @@ def note(self: Any, path: str, line: str, seconds: float = 0.0, again: int = 0) 
     return os.getpid()
 
 
+@app.task(name="acting.stay")  # type: ignore[untyped-decorator]
+def stay(path: str, flag: str) -> None:
+    """Append the process's id to a file, and stay until another is there."""
+    with Path(path).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    pause = threading.Event()
+    while not Path(flag).exists():
+        pause.wait(0.05)
+
+
 @app.task(name="acting.hold")  # type: ignore[untyped-decorator]
 def hold(kilobytes: int) -> int:
     """Hold so much memory for a moment; returns the process's id."""
