@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from refnet.demo.faults import Faults
 from refnet.demo.log import Entry
 from refnet.demo.server import StandIn
+from refnet.demo.switches import Switches
 
 #: Seconds after which a command that should have ended long ago is killed, and its test fails.
 TOO_LONG = 240.0
@@ -205,6 +207,43 @@ def asked_twice(entries: list[Entry]) -> set[tuple[str, ...]]:
 def has_arrived(stand_in: StandIn, number: int) -> Callable[[], bool]:
     """Whether the stand-in has been asked so many times."""
     return lambda: len(stand_in.log) >= number
+
+
+class _Beginning(Faults):
+    """No request fails; something happens with the one of that number."""
+
+    def __init__(self, switches: Switches, number: int, happens: Callable[[], None]) -> None:
+        super().__init__(switches)
+        self._number = number
+        self._happens = happens
+
+    def draw(self) -> None:
+        self._drawn += 1
+        if self._drawn == self._number:
+            self._happens()
+
+
+def as_request_comes(stand_in: StandIn, number: int, happens: Callable[[], None]) -> None:
+    """Let something happen when the stand-in gets the request of that number, before it answers.
+
+    Whoever waited for the request to be there, and then did it, might do it much too late.
+    """
+    stand_in._faults = _Beginning(stand_in.switches, number, happens)
+
+
+def hold_from(stand_in: StandIn, number: int) -> None:
+    """Answer the request of that number, and all after it, only when their asker is long gone; until `let_go`."""
+    held = replace(stand_in.switches, latency=28.0)  # the gateway gives up after 29
+
+    def hold() -> None:
+        stand_in.switches = held
+
+    as_request_comes(stand_in, number, hold)
+
+
+def let_go(stand_in: StandIn) -> None:
+    """Answer at once what is asked from now on."""
+    stand_in.switches = replace(stand_in.switches, latency=0.0)
 
 
 def _ticks(timeout: float) -> Iterator[None]:

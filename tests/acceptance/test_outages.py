@@ -11,7 +11,7 @@ import pytest
 from refnet.demo.bundled import SEED
 from refnet.demo.faults import Faults
 from refnet.demo.server import StandIn
-from tests.acceptance.command import asked_twice, has_arrived, tree
+from tests.acceptance.command import as_request_comes, asked_twice, tree
 from tests.acceptance.conftest import Serve, User
 from tests.acceptance.serving import ask, events, serving
 
@@ -54,11 +54,12 @@ def test_a_key_refused_later_stops_the_run_and_the_next_one_goes_on(serve: Serve
     stand_in = serve(keys=frozenset({KEY}), latency=0.05)
     right = stand_in.switches
     refnet = user(stand_in, SEMANTIC_SCHOLAR_API_KEY=KEY, REFNET_BATCH_IDS="5")
-    running = refnet.start("map", SEED)
-    assert running.until(has_arrived(stand_in, 4))
 
-    stand_in.switches = replace(right, keys=frozenset())
-    ended = running.wait()
+    def refuse() -> None:
+        stand_in.switches = replace(right, keys=frozenset())
+
+    as_request_comes(stand_in, 4, refuse)
+    ended = refnet("map", SEED)
 
     assert ended.code == 3
     assert "refuses the key (403)" in ended.error
@@ -103,11 +104,9 @@ def test_a_lasting_outage_stops_the_run_and_costs_no_paper(serve: Serve, user: U
     whole, stand_in = user(serve(), "whole"), serve(latency=0.02)
     expected = whole.map(SEED)
     refnet = user(stand_in, REFNET_BATCH_IDS="5", REFNET_OUTAGE_SECONDS="0.5")
-    running = refnet.start("map", SEED)
-    assert running.until(has_arrived(stand_in, 4))
+    as_request_comes(stand_in, 4, lambda: fail_from_now_on(stand_in, kind))
 
-    fail_from_now_on(stand_in, kind)
-    ended = running.wait()
+    ended = refnet("map", SEED)
 
     assert ended.code == 3
     assert "No request succeeded for" in ended.error

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 import threading
+import time
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +18,17 @@ from refnet.demo.bundled import SEED
 from refnet.demo.graph import Corpus
 from refnet.demo.log import Entry
 from refnet.demo.server import StandIn
-from tests.acceptance.command import Refnet, Running, asked_twice, has_arrived, tree, what_was_asked
+from tests.acceptance.command import (
+    Refnet,
+    Running,
+    as_request_comes,
+    asked_twice,
+    has_arrived,
+    hold_from,
+    let_go,
+    tree,
+    what_was_asked,
+)
 from tests.acceptance.conftest import Serve, User
 
 #: Each runs the whole command, most several times.
@@ -79,6 +92,12 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
+def leave_alone(refnet: Refnet, until: float) -> None:
+    """As if the source had asked for that."""
+    with closing(sqlite3.connect(refnet.database)) as database, database:
+        database.execute("UPDATE pace SET blocked_until = ?", [until])
+
+
 def check_same(killed: Refnet, whole: Refnet, document: dict[str, Any], expected: dict[str, Any]) -> None:
     assert killed.exported() == whole.exported()
     assert tree(killed.folder / "vault") == tree(whole.folder / "vault")
@@ -129,7 +148,8 @@ def test_twenty_kills_over_the_large_corpus(serve: Serve, user: User, literature
 
 
 def test_a_request_that_died_with_its_process_is_made_again_in_halves(serve: Serve, user: User) -> None:
-    stand_in = serve(latency=0.5)
+    stand_in = serve()
+    hold_from(stand_in, 3)
     words = (SEED, "--depth", "1", "--vault", "vault")
     refnet = user(stand_in, REFNET_BATCH_IDS="20")
     running = refnet.start("map", *words)
@@ -137,6 +157,7 @@ def test_a_request_that_died_with_its_process_is_made_again_in_halves(serve: Ser
 
     running.kill()
 
+    let_go(stand_in)
     lost = set(stand_in.log[2].asked)
     refnet.map(*words)
     first, second = (set(entry.asked) for entry in stand_in.log[3:5])
@@ -150,11 +171,12 @@ def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> 
     whole, stand_in = user(serve(), "whole", REFNET_BATCH_IDS="20"), serve()
     words = (SEED, "--depth", "1", "--vault", "vault")
     expected = whole.map(*words)
-    refnet = user(stand_in, REFNET_BATCH_IDS="20", SEMANTIC_SCHOLAR_RPS="2")
+    refnet = user(stand_in, REFNET_BATCH_IDS="20")
+    as_request_comes(stand_in, 3, lambda: leave_alone(refnet, time.time() + 600))
     running = refnet.start("map", *words)
-    # The answer comes at once, and the next request may start only after half a second.
-    assert running.until(has_arrived(stand_in, 3))
-    pause(0.2)
+    # It says so when the answer to the third is kept, and the next request may not start yet.
+    while "waiting" not in (line := running.line()):
+        assert line, "it ended"
 
     ended = running.interrupt()
 
@@ -162,7 +184,8 @@ def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> 
     assert ended.out == ""
     assert ended.error == "Interrupted. What is collected is kept; the same command goes on from here."
     assert len(stand_in.log) == 3
-    document = refnet.with_(SEMANTIC_SCHOLAR_RPS="1000").map(*words)
+    leave_alone(refnet, 0)
+    document = refnet.map(*words)
     assert asked_twice(stand_in.log) == set()
     assert len(stand_in.log) == expected["requests"]["semantic_scholar"]
     check_same(refnet, whole, document, expected)
@@ -173,7 +196,8 @@ def test_ctrl_c_between_two_requests_loses_nothing(serve: Serve, user: User) -> 
 def test_an_interrupt_during_a_request_gives_its_papers_back_whole(
     serve: Serve, user: User, by: signal.Signals
 ) -> None:
-    stand_in = serve(latency=0.5)
+    stand_in = serve()
+    hold_from(stand_in, 3)
     words = (SEED, "--depth", "1", "--vault", "vault")
     refnet = user(stand_in, REFNET_BATCH_IDS="20")
     running = refnet.start("map", *words)
@@ -181,6 +205,7 @@ def test_an_interrupt_during_a_request_gives_its_papers_back_whole(
 
     ended = running.interrupt(by)
 
+    let_go(stand_in)
     assert ended.code == 130
     under_way = set(stand_in.log[2].asked)
     refnet.map(*words)
