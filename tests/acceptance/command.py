@@ -246,6 +246,21 @@ def let_go(stand_in: StandIn) -> None:
     stand_in.switches = replace(stand_in.switches, latency=0.0)
 
 
+def stopped_at(stand_in: StandIn, number: int, refnet: Refnet, *words: str | Path) -> Running:
+    """A command that was stopped as its request of that number came. It goes on after `held`."""
+    started = threading.Event()
+
+    def stop() -> None:
+        started.wait()
+        running.process.send_signal(signal.SIGSTOP)
+
+    as_request_comes(stand_in, number, stop)
+    running = refnet.start(*words)
+    started.set()
+    assert running.until(has_arrived(stand_in, number))
+    return running
+
+
 def _ticks(timeout: float) -> Iterator[None]:
     """Moments a few milliseconds apart, until the time is over."""
     end = time.monotonic() + timeout

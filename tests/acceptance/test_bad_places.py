@@ -10,7 +10,7 @@ import pytest
 
 from refnet.demo.bundled import SEED
 from refnet.demo.server import StandIn
-from tests.acceptance.command import Refnet, asked_twice, has_arrived, stamps, tree
+from tests.acceptance.command import Refnet, asked_twice, has_arrived, stamps, stopped_at, tree
 from tests.acceptance.conftest import Serve, User
 from tests.acceptance.small_disk import codes, run_script
 
@@ -178,10 +178,9 @@ def test_a_data_directory_that_cannot_be_made_is_named(refnet: Refnet) -> None:
 
 @pytest.mark.slow
 def test_only_one_refnet_works_on_a_database_while_others_may_read(serve: Serve, user: User) -> None:
-    stand_in = serve(latency=0.3)
+    stand_in = serve()
     refnet = user(stand_in, REFNET_BATCH_IDS="5")
-    working = refnet.start("map", SEED)
-    assert working.until(has_arrived(stand_in, 3))
+    working = stopped_at(stand_in, 3, refnet, "map", SEED)
 
     with working.held():
         second = refnet("map", SEED)

@@ -7,7 +7,7 @@ import pytest
 
 from refnet.adapters.database.engine import database_url
 from refnet.demo.bundled import SEED
-from tests.acceptance.command import Refnet, asked_twice, has_arrived, stamps, tree
+from tests.acceptance.command import Refnet, asked_twice, stamps, stopped_at, tree
 from tests.acceptance.conftest import Serve, User
 from tests.acceptance.serving import serving
 from tests.soak.postgres import running_server
@@ -25,8 +25,7 @@ def test_the_main_job_is_the_same_as_on_sqlite(serve: Serve, user: User, postgre
     assert "is at schema" in server.done("db", "upgrade").out
 
     slow = server.with_(REFNET_BATCH_IDS="5")
-    working = slow.start("map", *words)
-    assert working.until(has_arrived(stand_in, 4))
+    working = stopped_at(stand_in, 4, slow, "map", *words)
     with working.held():
         second = server("map", *words)
         assert server.done("status", "--json").json["crawls"][0]["state"] == "running"
