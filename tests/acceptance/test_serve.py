@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -15,7 +18,7 @@ import pytest
 from refnet.adapters.processes import process_lives
 from refnet.demo.bundled import SEED
 from refnet.demo.server import StandIn
-from tests.acceptance.command import Refnet, _ticks, tree
+from tests.acceptance.command import Refnet, _ticks, has_arrived, hold_from, let_go, tree
 from tests.acceptance.conftest import Serve, User
 from tests.acceptance.serving import Server, ask, events, serving, to_its_end
 
@@ -29,6 +32,20 @@ def engine_of(server: Server) -> int:
     )
     (pid,) = found.stdout.split()
     return int(pid)
+
+
+@contextmanager
+def crawler_killed(server: Server, refnet: Refnet) -> Iterator[None]:
+    """Its crawler is killed, and as long as this lasts no other comes to work: else one might, before anybody has looked."""
+    engine = engine_of(server)
+    with server.running.held():
+        os.kill(engine, signal.SIGKILL)
+        lock = os.open(f"{refnet.database}.lock", os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def nice(pid: int) -> int:
@@ -90,15 +107,18 @@ def test_a_map_that_was_killed_is_taken_up_by_the_server_and_written_where_it_sh
     serve: Serve, stand_in: StandIn, user: User
 ) -> None:
     slow = serve(rps=5)
+    hold_from(slow, 4)
     refnet = user(slow, SEMANTIC_SCHOLAR_RPS="5", REFNET_BATCH_IDS="3")
     words = ("map", SEED, "--depth", "2", "--limit", "40", "--vault", "mine")
     running = refnet.start(*words)
-    assert running.until(lambda: len(slow.log) >= 3)
+    assert running.until(has_arrived(slow, 4))
     running.kill()
+    let_go(slow)
+    # Of the server it might be too late to ask: it goes on with it before it listens.
+    (left,) = refnet.done("status", "--json").json["crawls"]
 
     server = serving(refnet)
     with server.client() as client:
-        (left,) = client.get("/api/v1/crawls").json()["items"]
         server.until(client, "/api/v1/crawls/1", lambda answer: answer.json()["state"] == "finished")
     drained(server)
 
@@ -133,9 +153,9 @@ def test_a_killed_crawler_is_started_again_and_goes_on(serve: Serve, user: User)
         place = ask(client, seeds=[SEED], depth=2, limit=40)
         for event in events(client, place):
             if event.data.get("collected", 0) >= 5:
-                os.kill(engine_of(server), signal.SIGKILL)
                 break
-        server.until_ready(client, 503)
+        with crawler_killed(server, refnet):
+            server.until_ready(client, 503)
         told = to_its_end(client, place)
         server.until_ready(client)
     drained(server)
@@ -147,8 +167,8 @@ def test_the_crawler_goes_before_its_server_and_one_that_is_started_again_does_t
     server = serving(refnet)
     with server.client() as client:
         before = [nice(engine_of(server)), nice(server.running.process.pid)]
-        os.kill(engine_of(server), signal.SIGKILL)
-        server.until_ready(client, 503)
+        with crawler_killed(server, refnet):
+            server.until_ready(client, 503)
         server.until_ready(client)
         after = nice(engine_of(server))
     drained(server)
