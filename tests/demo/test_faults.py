@@ -4,6 +4,7 @@ import gzip
 import http.client
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from refnet.demo.log import statistics
 from refnet.demo.server import StandIn
 from refnet.demo.switches import FAULT_KINDS, Switches
 from tests.demo.asking import Got, batch, corpus, get, sha
+from tests.servers import ticks
 
 PAPERS = corpus([("a", "b"), ("c", "d")])
 FORBIDDEN = (403, {"message": "Forbidden"})
@@ -44,9 +46,14 @@ def test_a_429_comes_without_and_with_a_time_to_wait() -> None:
     assert "Retry-After" not in under(only("429"), one).headers
     assert under(only("429-retry-after"), one).headers["Retry-After"] == "1"
     assert under(only("429-retry-after", retry_after=0.5), one).headers["Retry-After"] == "0.5"
-    dated = under(only("429-retry-after", retry_after="date"), one).headers
-    ahead = parsedate_to_datetime(dated["Retry-After"]) - parsedate_to_datetime(dated["Date"])
-    assert 0 < ahead.total_seconds() <= 3
+    assert_dated_a_little_ahead(only("429-retry-after", retry_after="date"))
+
+
+def assert_dated_a_little_ahead(switches: Switches) -> None:
+    """Not by the answer's own `Date`, which is put on as it is sent and may be later where this machine stalls."""
+    asked = datetime.now(UTC)
+    then = parsedate_to_datetime(under(switches, one).headers["Retry-After"])
+    assert asked < then <= datetime.now(UTC) + timedelta(seconds=3)
 
 
 def test_a_429_names_the_key_form_only_to_those_without_a_key() -> None:
@@ -82,9 +89,7 @@ def test_an_error_may_come_with_status_200() -> None:
 
 
 def test_a_429_may_come_with_a_date() -> None:
-    dated = under(only("429-date"), one).headers
-    ahead = parsedate_to_datetime(dated["Retry-After"]) - parsedate_to_datetime(dated["Date"])
-    assert 0 < ahead.total_seconds() <= 3
+    assert_dated_a_little_ahead(only("429-date"))
 
 
 def test_rows_may_have_each_others_ids() -> None:
@@ -114,6 +119,8 @@ def test_a_hang_that_nobody_answers_runs_into_the_clients_time_out() -> None:
     with StandIn(PAPERS, only("hang", hang_seconds=600)) as stand_in:
         connection = http.client.HTTPConnection(urlsplit(stand_in.url).netloc, timeout=0.1)
         connection.request("GET", f"/graph/v1/paper/{sha('a')}")
+        # The client may lose patience before the stand-in has as much as read what it asks.
+        assert any(stand_in.log for _ in ticks(30.0))
         with pytest.raises(TimeoutError):
             connection.getresponse()
         connection.close()
@@ -175,9 +182,9 @@ def test_each_key_has_a_limit_of_its_own_over_all_routes() -> None:
         refused = get(stand_in, "/paper/search", query="x")
         assert (refused.status, refused.json["code"]) == (429, "429")
         assert "Retry-After" not in refused.headers
-        totals = stand_in.statistics()
-    assert totals["breaches"] == 2
-    assert totals["max_per_second"] == 5
+        assert stand_in.statistics()["breaches"] == 2
+    # As if within one second, which a machine that stalls may need longer for.
+    assert statistics([replace(entry, arrived=0.0) for entry in stand_in.log])["max_per_second"] == 5
 
 
 def test_the_limiter_tells_how_long_to_wait_if_switched_on() -> None:
