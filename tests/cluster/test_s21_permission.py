@@ -205,8 +205,8 @@ def test_s21_a_claim_that_was_changed_or_taken_away_does_not_fit_the_signature(o
     assert not claims.exists()
 
     put(one, message)
-    until(claims.exists, what="the message as it was")
-    assert claims.read_text() == "read\n"
+    # The file is there a moment before the line in it.
+    assert until(lambda: claims.exists() and claims.read_text(), what="the message as it was") == "read\n"
 
 
 # ---------------------------------------------------------------- what runs
