@@ -155,9 +155,13 @@ def test_s22_a_canary_is_taken_by_the_main_process_alone_and_leaves_no_result(la
 
         assert app.send_task("health_check").get(timeout=60)["status"] == "healthy"
     assert {row.name for row in lab.results()} == {"health_check"}
-    children = [line for line in worker.text.splitlines() if "ForkPoolWorker" in line]
-    assert any("health_check" in line for line in children), "what a child does is in its lines"
-    assert not any(CANARY in line for line in children)
+
+    def of_children() -> list[str]:
+        return [line for line in worker.text.splitlines() if "ForkPoolWorker" in line]
+
+    # A result is there a moment before its line.
+    until(lambda: any("health_check" in line for line in of_children()), what="what a child does to be in its lines")
+    assert not any(CANARY in line for line in of_children())
 
 
 # ---------------------------------------------------------------- workers that are gone, or do not consume

@@ -38,6 +38,11 @@ def test_t16_of_two_beats_each_turn_comes_once_with_one_killed_and_the_broker_aw
     def found() -> Turns:
         return turns(lab, [worker])
 
+    def told_of_all() -> Turns | None:
+        """A worker logs a turn a moment after its result is there."""
+        last = found()
+        return last if sum(last.runs.values()) == len(last.results) else None
+
     until(lambda: len(found().results) >= 8, what="turns of two beats")
     # The one that sent the last turn, so that the other has to take over.
     killed, other = sorted(beats, key=lambda beat: max(sent_by(beat), default=0.0), reverse=True)
@@ -54,8 +59,7 @@ def test_t16_of_two_beats_each_turn_comes_once_with_one_killed_and_the_broker_aw
     until(lambda: len(found().results) >= caught_up + 5, 90.0, "turns as ever")
 
     assert other.stop() == 0
-    until(lambda: sum(found().runs.values()) == len(found().results), what="the last turn to be told of")
-    all_turns = found()
+    all_turns: Turns = until(told_of_all, what="the last turn to be told of")
     assert set(all_turns.runs.values()) == {1}
     assert all_turns.runs.keys() == all_turns.results
     assert not all_turns.strangers
