@@ -42,7 +42,10 @@ def test_t15_workers_and_a_beat_a_day_off_give_nothing_away_keep_nothing_back_an
         until(lambda: held.id in slow.text, what="the task to be begun")
         began = time.monotonic()
         # By the clock of whoever fetched it, it would have been there for a day already, longer than messages may.
-        [(tag, score)] = redis.zrange("unacked_index", 0, -1, withscores=True)
+        # Beside it may be a worker's own sign of life, until that is acknowledged.
+        [tag] = [tag for tag, record in redis.hgetall("unacked").items() if held.id.encode() in record]
+        score = redis.zscore("unacked_index", tag)
+        assert score is not None
         assert abs(score - redis.time()[0]) < 60
         beat = wrong_beat(lab, -DAY)
 
@@ -62,8 +65,9 @@ def test_t15_workers_and_a_beat_a_day_off_give_nothing_away_keep_nothing_back_an
     off = "SELECT count(*) FROM celery_taskmeta WHERE abs(extract(epoch FROM date_done - timezone('UTC', now()))) > 600"
     assert lab.query(off) == [(0,)], "when tasks ended is told by the database's clock"
 
+    ran = {row.task_id for row in lab.results("health_check")}  # before it is asked what time it is: more come
     now = int(lab.query("SELECT extract(epoch FROM clock_timestamp())")[0][0])
     turns = {turn_id("health-check", float(turn)) for turn in range(now - 600, now + 2)}
-    assert {row.task_id for row in lab.results("health_check")} <= turns
+    assert ran <= turns
     assert {row.status for row in lab.results()} == {"SUCCESS"}
     assert (slow.is_over, fast.is_over, beat.is_over) == (False, False, False)
