@@ -6,7 +6,6 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +17,7 @@ from refnet.domain.jobs import JobState, Stage
 from tests.acceptance.command import Refnet, clean_environment, tree
 from tests.cluster.conftest import MakeLab
 from tests.cluster.lab import Lab, until
+from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,8 @@ def test_the_vault_written_anew_during_a_crawl_does_not_cut_the_crawl_short(make
 
 
 def test_a_source_that_stays_away_ends_the_map_and_not_the_work(make_lab: MakeLab, redis_url: str) -> None:
-    first = StandIn(bundled_corpus(), Switches(latency=0.1))
+    port = free_port()  # one that nobody is given while the source is away
+    first = StandIn(bundled_corpus(), Switches(latency=0.1), port=port)
     settings = {"REFNET_OUTAGE_SECONDS": "12", "REFNET_BATCH_IDS": "5", "SEMANTIC_SCHOLAR_URL": first.url}
     lab = make_lab(redis_url, environment=settings)
     lab.worker()
@@ -92,8 +93,6 @@ def test_a_source_that_stays_away_ends_the_map_and_not_the_work(make_lab: MakeLa
 
     assert ended.code == 3, ended.err
     assert "does not answer" in ended.error
-    port = urlsplit(first.url).port
-    assert port is not None
     with StandIn(bundled_corpus(), port=port):
         assert lab.with_(REFNET_OUTAGE_SECONDS="200").refnet.map(SEED, "--depth", "2")["papers"] == 106
 
