@@ -92,7 +92,7 @@ def test_a_source_that_stays_away_ends_the_map_and_not_the_work(make_lab: MakeLa
     ended = running.wait()
 
     assert ended.code == 3, ended.err
-    assert "does not answer" in ended.error
+    assert "fail. The workers try again" in ended.error
     with StandIn(bundled_corpus(), port=port):
         assert lab.with_(REFNET_OUTAGE_SECONDS="200").refnet.map(SEED, "--depth", "2")["papers"] == 106
 
