@@ -188,6 +188,7 @@ def test_a_killed_server_leaves_no_crawler_and_the_next_one_goes_on(serve: Serve
         place = ask(client, seeds=[SEED], depth=2, limit=40)
         last = next(event for event in events(client, place) if event.data.get("collected", 0) >= 5)
     engine = engine_of(server)
+    assert server.running.until(has_arrived(slow, 6))
     server.running.kill()
     assert any(not process_lives(engine) for _ in _ticks(10.0))
     let_go(slow)
