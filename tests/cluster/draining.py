@@ -22,7 +22,7 @@ from tests.rabbitmq_server import RabbitServer
 
 #: Seconds that each task takes, and between two signals.
 LONG, BETWEEN = 60.0, 0.2
-TERM, QUIT, INT = signal.SIGTERM, signal.SIGQUIT, signal.SIGINT
+TERM, QUIT, INT, HUP = signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP
 #: The ways in which a process is asked to end: signals, one after another.
 WAYS: dict[str, tuple[signal.Signals, ...]] = {
     "TERM": (TERM,),
@@ -31,6 +31,7 @@ WAYS: dict[str, tuple[signal.Signals, ...]] = {
     "INT": (INT,),
     "INT-INT": (INT, INT),
     "QUIT": (QUIT,),
+    "HUP": (HUP,),
 }
 HOOK = Path(__file__).parent / "slow_work"
 

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 SOON = 12.0
 
 
-@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT"])
+@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT", "HUP"])
 def test_a_worker_gives_everything_back_however_often_it_is_asked_to_end(lab: Lab, way: str) -> None:
     slow_source(lab, LONG)
     ask_for(lab, some_papers(lab, 3))
@@ -118,7 +118,23 @@ def test_a_worker_leaves_nothing_that_its_tasks_have_started(lab: Lab, tmp_path:
             os.kill(started, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT"])
+def test_a_worker_that_was_started_to_outlive_hangups_does(lab: Lab) -> None:
+    """As by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        worker = lab.worker("crawler", "-c1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    worker.process.send_signal(signal.SIGHUP)
+
+    with lab.app() as app:
+        # The second answer: to the first it may get before it takes notice of a signal.
+        assert [app.send_task("health_check").get(timeout=60) is not None for _ in range(2)] == [True, True]
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT", "HUP"])
 def test_beat_ends_in_order_at_any_signal(lab: Lab, way: str) -> None:
     assert end_beat(lab, WAYS[way]) <= SOON
 

@@ -32,7 +32,10 @@ ANSWERING = 2.0
 AT_LAST = 25.0
 #: Seconds that writing into the log may take then, and storing what became of tasks.
 TELLING = 1.0
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT")
+#: Not a hangup that was ignored when this process began (`nohup`). Celery takes it in any case, and begins anew, which
+#: fails where it was started as a module; this is read with the application, before that.
+_IGNORED = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", *(() if _IGNORED else ("SIGHUP",)))
 
 
 class Beside:
@@ -67,7 +70,7 @@ class Beside:
 class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
     """Ends a worker in one way, whatever signals come and how often.
 
-    SIGTERM and the first SIGINT let tasks go on for `worker_soft_shutdown_timeout` seconds; SIGQUIT, or a second
+    SIGTERM, SIGHUP and the first SIGINT let tasks go on for `worker_soft_shutdown_timeout` seconds; SIGQUIT, or a second
     SIGINT, cuts that short. Then each task's process is stopped once, gives back its jobs itself, and is killed if it
     does not; messages go back to their queues, and the exit code is 0.
 
@@ -100,6 +103,8 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
             threading.Thread(target=act, name=name, daemon=True).start()
         signals.worker_shutdown.connect(self._give_back_the_rest, weak=False)
         platforms.signals.update(dict.fromkeys(_SIGNALS, self._asked))
+        if _IGNORED:
+            platforms.signals.ignore("SIGHUP")
 
     def _asked(self, number: int, _frame: object) -> None:
         if os.getpid() == self._main:  # and no process that was only just forked from it
