@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,9 @@ from refnet.adapters.vault import FolderVault
 from refnet.domain.about import ids
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import CrawlState
-from refnet.domain.errors import Stopped
+from refnet.domain.errors import Stopped, StoreUnavailable
 from refnet.domain.identifiers import parse_seed
-from refnet.domain.requests import Wish
+from refnet.domain.requests import CrawlRequest, Wish
 from refnet.pipeline.crawl_requests import RequestRunner, ToldProgress
 from refnet.pipeline.generate import VaultReport
 from refnet.pipeline.map_by_server import ServerFollower
@@ -76,6 +78,70 @@ def served(runner: RequestRunner) -> bool:
     with pytest.raises(TypeError, match="no words"):
         runner.step()
     return True
+
+
+class Said(Silent):
+    """What the user is told in lines that stay."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@dataclass
+class AwayNowAndThen:
+    """A store whose database is away at every look but the third of each."""
+
+    store: ClusterStore
+    looks: Iterator[int] = field(default_factory=count)
+
+    def add_request(self, wish: Wish, claim: str | None = None) -> int:
+        return self.store.add_request(wish, claim)
+
+    def request(self, identity: int) -> CrawlRequest | None:
+        if next(self.looks) % 3 != 2:
+            raise StoreUnavailable("The database does not answer.")
+        return self.store.request(identity)
+
+
+def test_who_follows_a_crawl_of_a_server_waits_for_the_database(store: ClusterStore, tmp_path: Path) -> None:
+    _, runner = server(store, tmp_path)
+    said = Said()
+    looks = count()
+
+    def is_served() -> bool:
+        if next(looks) == 0:
+            raise StoreUnavailable("The database does not answer.")
+        return runner.step()
+
+    ticks = count()
+    follower = ServerFollower(AwayNowAndThen(store), said, is_served, 60.0, lambda: float(next(ticks)))
+    report = follower.map(Wish([parse_seed(SEED)], depth=0))
+
+    assert "papers=1" in report
+    assert said.lines[:2] == [
+        "The server at work on this database does it, as crawl 1.",
+        "The database does not answer. Waiting for it.",
+    ]
+
+
+def test_who_follows_a_crawl_of_a_server_is_told_that_it_goes_on_where_the_database_stays_away(
+    store: ClusterStore,
+) -> None:
+    class Away(AwayNowAndThen):
+        def request(self, identity: int) -> CrawlRequest | None:
+            raise StoreUnavailable("The database does not answer.")
+
+    said = Said()
+    ticks = count()
+    follower = ServerFollower(Away(store), said, lambda: True, 3.0, lambda: float(next(ticks)))
+
+    with pytest.raises(StoreUnavailable):
+        follower.map(Wish([parse_seed(SEED)], depth=0))
+
+    assert said.lines[-1] == "The server goes on with it; the same command follows it again."
 
 
 def test_a_crawl_cancelled_while_its_seeds_are_looked_for_ends_at_the_next_seed(

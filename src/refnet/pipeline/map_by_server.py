@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from refnet.domain.errors import ConfigurationError, OutageTooLong, Stopped
+from refnet.domain.errors import ConfigurationError, OutageTooLong, Stopped, StoreUnavailable
 from refnet.domain.requests import CrawlRequest, RequestState, Wish
+from refnet.pipeline.patience import patiently
 from refnet.ports import Progress
 
 #: Seconds between two looks at what was asked for, and between two at whether the server lives.
@@ -26,7 +27,7 @@ class AskingStore(Protocol):
 
 @dataclass(slots=True)
 class ServerFollower:
-    """`patience` is how long the server may be away, in seconds."""
+    """`patience` is how long the server, or the database, may be away, in seconds."""
 
     store: AskingStore
     progress: Progress
@@ -38,13 +39,13 @@ class ServerFollower:
         """The report, as the server wrote it.
 
         Raises ConfigurationError where it could not be done, Stopped where it was cancelled or came to no report,
-        OutageTooLong where the server is gone.
+        OutageTooLong where the server is gone, StoreUnavailable where the database is.
         """
         identity = self.store.add_request(wish)
         self.progress.say(f"The server at work on this database does it, as crawl {identity}.")
         try:
             return self._follow(identity)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StoreUnavailable):
             self.progress.say("The server goes on with it; the same command follows it again.")
             raise
 
@@ -52,7 +53,7 @@ class ServerFollower:
         alive = self.clock()
         next_look = alive + ALIVE_EVERY
         while True:
-            request = self.store.request(identity)
+            request = patiently(lambda: self.store.request(identity), self.progress, self.patience, self.clock)
             if request is None or request.state is RequestState.CANCELLED:
                 raise Stopped(
                     f"Crawl {identity} was cancelled. What is collected is kept; the same command resumes it."
@@ -69,7 +70,8 @@ class ServerFollower:
             self._show(request)
             if self.clock() >= next_look:
                 next_look = self.clock() + ALIVE_EVERY
-                alive = self.clock() if self.is_served() else alive
+                served = patiently(self.is_served, self.progress, self.patience, self.clock)
+                alive = self.clock() if served else alive
                 if self.clock() - alive >= self.patience:
                     raise OutageTooLong("The server has ended. It goes on with the crawl when it is started again.")
             threading.Event().wait(LOOK_EVERY)

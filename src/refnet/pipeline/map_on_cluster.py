@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from refnet.domain.crawl import Limits
 from refnet.domain.crawls import Crawl, CrawlSeed, CrawlStage, CrawlState, crawl_key
@@ -19,8 +19,8 @@ from refnet.domain.workers import BY_STAGE, WorkerReport
 from refnet.pipeline.announce import OUTSIDE, Announcer, HintStore, announce
 from refnet.pipeline.generate import VaultReport
 from refnet.pipeline.map_papers import Mapper, MapReport, MapRequest, MapStore
+from refnet.pipeline.patience import Result, patiently
 
-Result = TypeVar("Result")
 #: Seconds between two looks at a crawl that the workers do, and between two tries to tell them of it.
 LOOK_EVERY, TELL_EVERY = 0.3, 5.0
 #: Which workers a crawl needs at each of its stages.
@@ -211,17 +211,7 @@ class Follower:
 
     def patiently(self, work: Callable[[], Result]) -> Result:
         """Do what needs the database, and wait for it, as `follow` does. Raises StoreUnavailable when it stays away too long."""
-        begun, told = self.clock(), False
-        while True:
-            try:
-                return work()
-            except StoreUnavailable as error:
-                if self.clock() - begun >= self.patience:
-                    raise
-                if not told:
-                    self.mapper.progress.say(f"{error} Waiting for it.")
-                    told = True
-                threading.Event().wait(LOOK_EVERY)
+        return patiently(work, self.mapper.progress, self.patience, self.clock)
 
 
 def given_up(crawl: Crawl) -> str:

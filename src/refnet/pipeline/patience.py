@@ -1,11 +1,13 @@
-"""How long a command waits for a source that does not answer."""
+"""How long a command waits for what does not answer: a source, or the database."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from refnet.domain.errors import (
     ConfigurationError,
@@ -15,16 +17,20 @@ from refnet.domain.errors import (
     OutageTooLong,
     SourceUnavailable,
     StorageFull,
+    StoreUnavailable,
     TransientError,
 )
-from refnet.ports import Pace
+from refnet.ports import Pace, Progress
 
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 #: Seconds for which a source is left alone that refused the key twice, where nobody gives up.
 REFUSED = 600.0
 #: Seconds until a full disk is looked at again.
 FULL = 30.0
+#: Seconds between two looks whether the database is back.
+LOOK_EVERY = 0.3
 
 
 @dataclass
@@ -119,3 +125,23 @@ class ForATask(Unending):
         """Raises HeldElsewhere."""
         super().failed(error)
         raise HeldElsewhere(str(error), retry_after=error.retry_after) from error
+
+
+def patiently(
+    work: Callable[[], Result],
+    progress: Progress,
+    patience: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Result:
+    """Do what needs the database, and wait for it. Raises StoreUnavailable when it stays away for `patience` seconds."""
+    begun, told = clock(), False
+    while True:
+        try:
+            return work()
+        except StoreUnavailable as error:
+            if clock() - begun >= patience:
+                raise
+            if not told:
+                progress.say(f"{error} Waiting for it.")
+                told = True
+            threading.Event().wait(LOOK_EVERY)
