@@ -472,6 +472,19 @@ def test_the_check_finds_links_that_lead_nowhere(store: MemoryNotes, vault: Fold
     assert findings == [("broken link", f"papers/{BETA}.md", "links to Nowhere, which is not there")]
 
 
+def test_the_check_foretells_that_a_vault_without_any_of_its_notes_is_written_anew(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    first = write_vault(store, vault)
+    shutil.rmtree(vault.path / "papers")
+
+    missing = [(found.where, found.what) for found in check(store, vault) if found.kind == "missing note"]
+
+    assert missing == [("papers", "holds none of the notes that were written; the next write writes all anew")]
+    again = write_vault(store, vault)
+    assert (again.written, again.deleted) == (first.written, ())
+
+
 def test_the_check_of_a_vault_that_is_not_there_finds_nothing_but_that(store: MemoryNotes, vault: FolderVault) -> None:
     assert check(store, vault) == []
     assert not vault.path.exists()

@@ -97,6 +97,11 @@ def _broken_links(text: str, targets: set[str], where: str) -> Iterator[Finding]
 
 
 def _missing(standing: Standing) -> Iterator[Finding]:
+    if standing.emptied:
+        yield Finding(
+            "missing note", "papers", "holds none of the notes that were written; the next write writes all anew"
+        )
+        return
     for paper_id in standing.ids:
         name, baseline = standing.names.get(paper_id), standing.baselines.get(paper_id)
         if name is None or name in standing.present or baseline is None or baseline.deleted:

@@ -33,6 +33,15 @@ class Standing:
         """Papers whose notes the reader deleted."""
         return tuple(one for one in self.ids if one in self.baselines and self.baselines[one].deleted)
 
+    @property
+    def emptied(self) -> bool:
+        """Whether none of the notes is there that were written: then all are written anew. One that notes are only just
+        being written to was not emptied.
+        """
+        return any(map(was_written, self.baselines.values())) and not any(
+            self.names.get(paper_id) in self.present for paper_id in self.ids
+        )
+
     def is_as_left(self) -> bool:
         """Whether each note is there, or known to be deleted; what is in the files is not looked at."""
         return all(
@@ -68,10 +77,7 @@ class Standing:
     def settle_deletions(self, store: NoteStore, vault: Vault) -> None:
         """Tell notes that the reader deleted from those that are back, and from a vault that was emptied as a whole."""
         changed: dict[str, Baseline] = {}
-        # A vault that notes are only just being written to is not one that was emptied.
-        emptied = any(map(was_written, self.baselines.values())) and not any(
-            self.names[paper_id] in self.present for paper_id in self.ids
-        )
+        emptied = self.emptied
         for paper_id in self.ids:
             baseline = self.baselines.get(paper_id)
             if baseline is None or emptied:
