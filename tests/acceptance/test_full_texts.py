@@ -98,6 +98,21 @@ def test_papers_are_read_wherever_their_pdf_is_and_their_notes_say_what_they_fou
 
 
 @pytest.mark.slow
+def test_why_a_paper_was_not_read_stays_in_its_note_and_in_the_report_when_only_its_record_is_fetched_again(
+    reader: Refnet, library: StandIn
+) -> None:
+    reader.done(*MAP)
+    before, asked = section(note_of(reader, CLOSED), "Summary"), pages_asked(library)
+
+    report = reader.done("map", *ALL, "--depth", "0", "--no-summaries", "--refresh", "0", "--json").json
+
+    assert report["requests"]["semantic_scholar"] > 0
+    assert (report["full_texts"], report["not_read"]) == (4, {"not open": 1})
+    assert section(note_of(reader, CLOSED), "Summary") == before
+    assert pages_asked(library) == asked
+
+
+@pytest.mark.slow
 def test_a_japanese_paper_keeps_its_language_and_the_vault_its_own(reader: Refnet) -> None:
     reader.done("map", JAPANESE, PREPRINT, "--depth", "0", "--summaries", "2", "--lang", "ja")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, update
 
@@ -153,6 +155,57 @@ def test_a_paper_read_in_full_is_not_summarised_from_less_when_it_is_fetched_ane
     )
     work_off(store, crawl_id, SOURCE)
     assert store.unsummarized(crawl_id) == ["a", "b"]
+
+
+def fetch_again(store: ClusterStore, clock: Clock, crawl_id: int, source: dict[str, Answer | None]) -> None:
+    clock.now += 10
+    key = crawl_key(["s"], Direction.REFERENCES)
+    store.open_crawl(key, Direction.REFERENCES, 1, 4, [CrawlSeed("s", "s", "")], refresh_days=0)
+    work_off(store, crawl_id, source)
+
+
+def test_why_a_paper_was_not_read_outlives_its_record_but_does_not_keep_it_from_being_tried_again(
+    store: ClusterStore, clock: Clock
+) -> None:
+    crawl_id = crawl_of(store, 3)
+    clock.now += 1
+    store.save_summaries({"s": READ, "b": Summary("Short.", "tldr", why=NoFullText.NOT_OPEN)})
+    fetch_again(store, clock, crawl_id, SOURCE)
+    clock.now += 1
+    store.save_summaries({"b": Summary("New.", "tldr"), "a": Summary("An abstract.", "abstract")})
+    assert store.stored_summaries(["b"]) == {"b": Summary("New.", "tldr", why="not open")}
+    assert "b" not in store.unsummarized(crawl_id)
+    assert store.full_texts_due(crawl_id, 3) == ["c", "b"]
+    store.save_summaries({"b": Summary("New.", "tldr", why=NoFullText.DAMAGED)})
+    assert store.stored_summaries(["b"])["b"].why == "damaged"
+    assert store.full_texts_due(crawl_id, 3) == ["c"]
+    store.save_summaries({"b": READ})
+    assert store.stored_summaries(["b"]) == {"b": READ}
+
+
+@pytest.mark.parametrize(
+    ("had", "has", "left"),
+    [
+        ({}, {"pdf_url": "https://lab.example/b.pdf"}, None),
+        ({}, {"external_ids": {"ArXiv": "2005.11401"}}, None),
+        ({"external_ids": {"ArXiv": "2005.11401"}}, {"external_ids": {"ArXiv": "2005.11401", "DOI": "10.1/b"}}, None),
+        ({"pdf_url": "https://lab.example/b.pdf"}, {"pdf_url": "https://lab.example/b.pdf"}, "not open"),
+        ({"external_ids": {"DOI": "10.1/B"}}, {"external_ids": {"DOI": "10.1/b", "MAG": "7"}}, "not open"),
+        ({"pdf_url": "https://lab.example/b.pdf"}, {}, "not open"),
+    ],
+)
+def test_why_a_paper_was_not_read_is_forgotten_once_its_record_names_another_place(
+    store: ClusterStore, clock: Clock, had: dict[str, Any], has: dict[str, Any], left: str | None
+) -> None:
+    crawl_id = crawl_of(store, 3)
+    fetch_again(store, clock, crawl_id, SOURCE | {one: answer(one, [], tldr="Short.", **had) for one in ("b", "c")})
+    clock.now += 1
+    untold = Summary("", NOTHING, why=NoFullText.NOT_OPEN)
+    store.save_summaries({"b": Summary("Short.", "tldr", why=NoFullText.NOT_OPEN), "c": untold})
+    fetch_again(store, clock, crawl_id, SOURCE | {one: answer(one, [], tldr="Short.", **has) for one in ("b", "c")})
+    assert store.stored_summaries(["b"]) == {"b": Summary("Short.", "tldr", why=left)}
+    # Of one that had nothing to go by, nothing is left.
+    assert store.stored_summaries(["c"]) == ({"c": untold} if left else {})
 
 
 def test_papers_that_could_not_be_read_are_counted_by_the_reason(store: ClusterStore) -> None:

@@ -26,6 +26,7 @@ from refnet.adapters.database.schema import (
     unmatched,
     vault_notes,
 )
+from refnet.adapters.database.summaries import forget_why
 from refnet.domain.crawl import FLAGS, Ask
 from refnet.domain.papers import Answer, Listing, ListName, ListState, Paper, Stub, folded, is_short
 
@@ -90,6 +91,7 @@ def write_details(connection: Connection, found: Sequence[Paper], now: float) ->
         )
         for paper in found
     }
+    forget_why(connection, found)
     upsert(connection, papers, _DETAILS, [rows[key] for key in sorted(rows)], _REPLACE_DETAILS)
     told = {(external_id(kind, value), paper.paper_id) for paper in found for kind, value in paper.external_ids.items()}
     upsert(connection, paper_identifiers, ("identifier", "paper_id"), sorted(told), "DO NOTHING")

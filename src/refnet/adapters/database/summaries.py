@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, func, or_, select, true
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, or_, select, true, update
 
 from refnet.adapters.database.bulk import upsert
 from refnet.adapters.database.clock import Clock
@@ -15,11 +15,22 @@ from refnet.adapters.database.dead import MANUAL
 from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import crawl_papers, crawls, papers, summaries, vault_crawls, vaults, workers
 from refnet.adapters.database.vaults import UNNAMED, language_of
+from refnet.domain.papers import Paper
 from refnet.domain.summaries import FULL_TEXT, NOTHING, Finding, Provenance, Summary
 
 #: Seconds after which it is worth another look whether a paper has become open.
 LOOK_AGAIN = 86_400.0
 _COLUMNS = ("paper_id", "basis", "text", "made_at", "findings", "keywords", "lang", "why", "provenance")
+_STAYS = f"excluded.why IS NULL AND excluded.basis <> '{FULL_TEXT}' AND summaries.why IS NOT NULL"
+_FETCHED = "(SELECT fetched_at FROM papers WHERE papers.paper_id = excluded.paper_id)"
+#: What a summary that is made anew puts in place of one that is there, where that is not just the new value.
+_KEPT = {
+    "why": f"CASE WHEN {_STAYS} THEN summaries.why ELSE excluded.why END",
+    # As old as the record, so that it does not count as tried since: who wants the paper read looks again.
+    "made_at": f"CASE WHEN {_STAYS} THEN coalesce({_FETCHED}, excluded.made_at) ELSE excluded.made_at END",
+}
+#: The ids that lead to a place where a PDF may be.
+_LEADING = ("ArXiv", "DOI")
 
 
 def summary_of(row: Any) -> Summary:
@@ -36,6 +47,7 @@ def summary_of(row: Any) -> Summary:
 
 
 def save(connection: Connection, made: Mapping[str, Summary], now: float) -> None:
+    """Keep summaries. One made from the record alone does not forget why the paper could not be read."""
     rows = [
         (
             paper_id,
@@ -50,8 +62,34 @@ def save(connection: Connection, made: Mapping[str, Summary], now: float) -> Non
         )
         for paper_id, one in sorted(made.items())
     ]
-    changed = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+    changed = ", ".join(f"{name} = {_KEPT.get(name, f'excluded.{name}')}" for name in _COLUMNS[1:])
     upsert(connection, summaries, _COLUMNS, rows, f"(paper_id) DO UPDATE SET {changed}")
+
+
+def forget_why(connection: Connection, found: Sequence[Paper]) -> None:
+    """Forget why papers could not be read that have a place for a PDF which they had not when that was tried. To be called
+    before what was found takes the place of what is stored.
+    """
+    by_id = {paper.paper_id: paper for paper in found}
+    query = (
+        select(papers.c.paper_id, papers.c.pdf_url, papers.c.external_ids)
+        .join(summaries, summaries.c.paper_id == papers.c.paper_id)
+        .where(papers.c.paper_id.in_(sorted(by_id)), summaries.c.why.is_not(None))
+    )
+    gained = [
+        row.paper_id
+        for row in connection.execute(query)
+        if _places(by_id[row.paper_id].pdf_url, by_id[row.paper_id].external_ids)
+        - _places(row.pdf_url, row.external_ids or {})
+    ]
+    those = summaries.c.paper_id.in_(gained)
+    # Of one that had nothing to go by, the reason is all that it says.
+    connection.execute(delete(summaries).where(those, summaries.c.basis == NOTHING))
+    connection.execute(update(summaries).where(those).values(why=None))
+
+
+def _places(pdf_url: str | None, external_ids: Mapping[str, str]) -> set[str]:
+    return {one.lower() for one in (pdf_url, *(external_ids.get(kind) for kind in _LEADING)) if one}
 
 
 def _json(value: list[Any] | dict[str, Any] | None) -> str | None:
@@ -104,9 +142,10 @@ def _due(
         .limit(wanted)
         .subquery()
     )
+    # A reason that is as old as the record was taken over from the one before.
     tried = and_(
         summaries.c.why.is_not(None),
-        summaries.c.made_at >= best.c.fetched_at,
+        summaries.c.made_at > best.c.fetched_at,
         summaries.c.made_at > now - LOOK_AGAIN,
     )
     query = (
