@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -250,8 +252,33 @@ def test_summarize_names_what_it_does_not_know_and_the_cure(reader: Refnet) -> N
     reader.done("map", PREPRINT, "--depth", "0", "--no-summaries")
     ended = reader("summarize", "arXiv:1706.03762")
     assert (ended.code, "refnet map" in ended.error) == (2, True)
+    denied = reader("summarize", "A title that nobody collected")
+    assert (denied.code, "is not among the collected papers" in denied.error) == (2, True)
     assert reader("summarize").code == 2
     assert reader("summarize", PREPRINT, "--all").code == 2
+
+
+@pytest.mark.slow
+def test_summarize_takes_a_title_as_map_does_and_says_which_papers_share_it(reader: Refnet) -> None:
+    reader.done("map", PREPRINT, OPEN, "--depth", "0", "--no-summaries")
+    for text in (
+        "title: short quotations as evidence - an invented user study.",
+        "Short Quotations as Evidence An Invented User Study",
+    ):
+        [row] = json.loads(reader.done("summarize", text, "--json").out)["papers"]
+        assert row["paper_id"] == OPEN
+    with closing(sqlite3.connect(reader.database)) as database, database:
+        database.execute(
+            "UPDATE papers SET title = ? WHERE paper_id = ?",
+            ("Short quotations as evidence. An invented user study", PREPRINT),
+        )
+
+    ended = reader("summarize", "Short Quotations as Evidence, An Invented User Study")
+
+    assert ended.code == 2
+    told = " ".join(ended.error.split())
+    assert f"{OPEN}, {PREPRINT}. Name the one that is meant by its id." in told
+    assert "not among the collected" not in told
 
 
 @pytest.mark.slow

@@ -12,10 +12,11 @@ from refnet.adapters.database.engine import reading, writing
 from refnet.adapters.database.schema import papers, web_sessions
 from refnet.adapters.database.store import Store
 from refnet.domain.crawl import Ask
+from refnet.domain.identifiers import parse_seed
 from refnet.domain.permissions import Scope
 from refnet.domain.summaries import Summary
 from tests.contract.conftest import Clock
-from tests.contract.making import LIMITS, answer
+from tests.contract.making import LEAF, LIMITS, answer, claimed, enqueue
 
 
 @pytest.fixture
@@ -113,3 +114,37 @@ def test_a_title_of_any_length_is_kept_and_found_by_its_beginning(store: Store) 
     store.record_seeds({"p": answer("p", title=title)}, Ask.DETAILS, LIMITS)
 
     assert [paper.title for paper in store.paper_page("needle", None, "", 10)] == [title]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GloVe: Global Vectors for Word-Level Models",
+        "glove: global vectors for word-level models",
+        "GloVe: Global Vectors for Word-Level Models.",
+        "GloVe Global Vectors for Word Level Models",
+        "title: The GloVe – Global vectors for wordlevel models",
+        "GloVe: Global Vecttors for Word-Level Models",
+    ],
+)
+def test_a_collected_paper_is_found_by_its_title_as_a_seed_would_be(store: Store, text: str) -> None:
+    titles = {"p": "GloVe: Global Vectors for Word-Level Models", "q": "GloVe: Global Vectors", "r": None}
+    found = {one: answer(one, ["stub"], title=title) for one, title in titles.items()}
+    store.record_seeds(found, Ask.DETAILS | Ask.REFERENCES, LIMITS)
+
+    assert store.titled(parse_seed(text)) == ["p"]
+    assert store.titled(parse_seed("title: stub")) == store.titled(parse_seed("Title of stub")) == []
+
+
+def test_all_collected_papers_of_a_title_are_told_but_no_old_id_of_one(store: Store) -> None:
+    def collect(title: str, *ids: str) -> None:
+        store.record_seeds({one: answer(one, title=title) for one in ids}, Ask.DETAILS, LIMITS)
+
+    collect("Moths, and Lamps", "c", "a", "old")
+    collect("Moths and Lamps", "b")
+    enqueue(store, {"old": LEAF})
+    store.record_wave(claimed(store), [answer("a", [], [], title="Moths, and Lamps")], LIMITS)
+
+    assert store.titled(parse_seed("moths, and lamps")) == ["a", "c"]
+    assert store.titled(parse_seed("Moths and Lamps")) == ["b"]
+    assert store.titled(parse_seed("Moths and lamps.")) == ["a", "b", "c"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, bindparam, null, select
+from sqlalchemy import Engine, and_, bindparam, null, select
 
 from refnet.adapters.database.engine import reading
 from refnet.adapters.database.notes import paper_of
-from refnet.adapters.database.schema import papers, summaries
+from refnet.adapters.database.schema import merged, papers, summaries
 from refnet.adapters.database.summaries import summary_of
+from refnet.domain.matching import why_not_same
 from refnet.domain.papers import Paper, folded
+from refnet.domain.seeds import Seed
 from refnet.domain.summaries import Summary
 
 #: What a list shows of a paper: most of its row are the texts that it does not.
@@ -58,12 +60,17 @@ class PaperLists:
         with reading(self._engine) as connection:
             return [paper_of(row) for row in connection.execute(query)]
 
-    def titled(self, title: str) -> str | None:
-        """The collected paper with this title, whatever its case and width; None where there is none, or several."""
-        query = select(papers.c.paper_id).where(papers.c.fetched_at.is_not(None), papers.c.folded == folded(title))
+    def titled(self, seed: Seed) -> list[str]:
+        """The collected papers that have the title of a seed, by id. As it is written, whatever its case and width; where none
+        has it so, those that would be taken for the paper meant if a source gave them.
+        """
+        present = and_(papers.c.fetched_at.is_not(None), papers.c.paper_id.not_in(select(merged.c.old_id)))
+        exact = select(papers.c.paper_id).where(present, papers.c.folded == folded(seed.title or ""))
         with reading(self._engine) as connection:
-            found = list(connection.execute(query.limit(2)).scalars())
-        return found[0] if len(found) == 1 else None
+            if found := sorted(connection.execute(exact).scalars()):
+                return found
+            rows = connection.execute(select(papers.c.paper_id, papers.c.title).where(present))
+            return sorted(row.paper_id for row in rows if why_not_same(seed, row.title or "", None, ()) is None)
 
     def stored_paper(self, paper_id: str) -> StoredPaper | None:
         with reading(self._engine) as connection:

@@ -156,19 +156,26 @@ def _chosen(app: Application, papers: Sequence[str] | None, place: str) -> list[
 
 
 def _collected(app: Application, text: str) -> str:
-    from refnet.domain.identifiers import parse_seed
+    from refnet.domain.identifiers import parse_seed, shown
 
     try:
-        names = [str(one) for one in parse_seed(text).identifiers]
+        seed = parse_seed(text)
     except InvalidIdentifier as error:
         raise ConfigurationError(str(error)) from error
+    names = [str(one) for one in seed.identifiers]
     known = app.store.known(names)
     for name in names:
         found = known.get(name) or app.store.with_external_id(name)
         if found is not None:
             return found
-    if not names and (found := app.store.titled(text)) is not None:
-        return found
+    titled = app.store.titled(seed) if seed.title is not None else []
+    if len(titled) > 1:
+        raise ConfigurationError(
+            f"{len(titled):,} collected papers have the title {shown(seed.title or '')}: "
+            f"{', '.join(titled)}. Name the one that is meant by its id."
+        )
+    if titled:
+        return titled[0]
     raise ConfigurationError(
         f"{text} is not among the collected papers. Collect it with: refnet map {text!r} --depth 0"
     )
