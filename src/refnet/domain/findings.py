@@ -63,7 +63,30 @@ _MEASURED = re.compile(
 )
 _OWN = re.compile(r"\b(?:we|our|I|this (?:paper|work|study))\b|本[研論稿手]|提案|我々|筆者", re.IGNORECASE)
 _AHEAD = re.compile(r"\bfuture\b|\bwe (?:plan|hope|intend|will|wish|aim)\b|\bgoal\b|\baims?\b|今後|目的", re.IGNORECASE)
-_LIMITATION = re.compile(r"\blimitations?\b|\blimited (?:to|by)\b|課題|限界")
+#: Looks ahead as well, but often beside what was found: such a sentence may stand in a summary, and is no result.
+_SUPPOSED = re.compile(
+    r"\W*(?:\w+, )?we (?:expect|hypothesi[sz]e|anticipate)\b|.*予定(?:である|だ|です)", re.IGNORECASE
+)
+#: Says so of the paper itself: a label that is wrong turns round what the quote says, the section's kind never does.
+_LIMITATION = re.compile(
+    r"\b(?:(?:an?|one|another|the|our|its)(?: \w+)? limitations? (?:is|are|was|were|includes?)\b"
+    r"|limitations? (?:of|in|to) (?:this|our|the (?:present|current))\b"
+    r"|our (?:\w+ )?limitations?\b"
+    r"|(?:our|this|the (?:present|current)) (?:\w+ )?(?:study|work|analysis|evaluation|experiments?|survey|review|sample|data)"
+    r" (?:is|are|was|were) (?:\w+ly )?limited (?:to|by)\b"
+    r"|(?:is|are|was|were) (?:\w+ly )?limited by (?:\w+ ){0,4}our\b)"
+    r"|(?:本(?:研究|論文|稿|手法|実験|調査|分析|システム)|提案(?:手法|法|システム))(?:に(?:は|も|おける)|の)[^、，。．はがをに]{0,6}限界(?=[はがもとで])"
+    r"|今後の課題(?=[はがもとで])|課題が残(?:る|った|され|って)|課題として残",
+    re.IGNORECASE,
+)
+#: Names a limit that is none, or none any more.
+_NO_LIMITATION = re.compile(
+    r"\b(?:overc[oa]m|address|remov|resolv|mitigat|alleviat|eliminat|solv|avoid|lift|circumvent|bypass|tackl)\w*"
+    r"|\bdespite\b|\b(?:not|no|never|without|nor|neither|hardly) (?:\w+ ){0,3}limit|\blimited (?:to|by) (?:no|none|neither)\b"
+    r"|limitations? (?:is|are|was|were) (?:not?|never)\b"
+    r"|克服|解決(?:した|し[，、]|され|でき)|解消|(?:限界|課題)[はがも](?:な[いくか]|見られな)",
+    re.IGNORECASE,
+)
 
 #: Says how something was looked for, and what others found.
 _DONE = re.compile(r"(?:In order to|To) .{1,200}, we (?!find|found|show|observe)")
@@ -104,7 +127,7 @@ def evidence(passage: Passage) -> float:
     found, changed = (_FOUND_JAPANESE, _CHANGED_JAPANESE) if is_japanese(text) else (_FOUND, _CHANGED)
     strong = len(dict.fromkeys(word.lower() for word in found.findall(text)))
     weak = len(dict.fromkeys(word.lower() for word in changed.findall(text)))
-    if not passage.alone or not (strong or weak) or looks_ahead(text):
+    if not passage.alone or not (strong or weak) or looks_ahead(text) or _SUPPOSED.match(text):
         return 0.0
     signs = min(strong, 3) + 0.4 * min(weak, 3) + (0.7 if _MEASURED.search(text) else 0.0)
     is_own = _OWN.search(text) is not None
@@ -138,7 +161,7 @@ def lead_up(passage: Passage, title: str, lang: str, capitals: Mapping[str, str]
     title = " ".join(title.split()).rstrip(" .:：。．")
     if _is_telling(title):
         return _in_small_letters(title, capitals) if title.isupper() else title
-    if _LIMITATION.search(passage.text):
+    if _LIMITATION.search(passage.text) and not _NO_LIMITATION.search(passage.text):
         return _LIMITATION_NAMES[japanese]
     return _KINDS.get(passage.kind, _OTHER_NAMES)[japanese]
 
