@@ -58,6 +58,7 @@ def test_a_wish_is_answered_at_once_and_shown_with_its_defaults(client: TestClie
         ({"seeds": ["library.bib"]}, "body.seeds.0"),
         ({"seeds": ["/etc/passwd"]}, "body.seeds.0"),
         ({"vault": "/etc"}, "body.vault"),
+        ({"summaries": True}, "body.summaries"),
     ],
 )
 def test_a_wish_that_is_not_valid_names_the_field(client: TestClient, change: dict[str, Any], field: str) -> None:
@@ -65,6 +66,25 @@ def test_a_wish_that_is_not_valid_names_the_field(client: TestClient, change: di
 
     assert answer.status_code == 422
     assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("given", ["some", "20", -1, 1_000_001, 1.5, []])
+def test_a_number_of_summaries_that_is_none_is_told_all_that_is_allowed(client: TestClient, given: object) -> None:
+    problem = client.post("/api/v1/crawls", json={"seeds": [SEED], "summaries": given}).json()
+
+    why = "Input should be a whole number from 0 to 1000000, or 'all'"
+    assert problem["errors"] == [{"field": "body.summaries", "why": why}]
+    assert problem["detail"] == f"body.summaries: {why}."
+
+
+def test_the_document_says_which_numbers_of_summaries_are_allowed(client: TestClient) -> None:
+    wish = client.get("/openapi.json").json()["components"]["schemas"]["CrawlWish"]
+
+    assert wish["properties"]["summaries"]["anyOf"] == [
+        {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+        {"type": "string", "const": "all"},
+        {"type": "null"},
+    ]
 
 
 def test_of_several_seeds_that_name_nothing_each_is_named(client: TestClient) -> None:

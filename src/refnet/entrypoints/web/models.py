@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from refnet.domain.crawls import CrawlStage, CrawlState
@@ -16,6 +25,8 @@ from refnet.entrypoints.web.problems import PLAIN
 
 #: Seeds of one crawl, and characters of one.
 MOST_SEEDS, LONGEST_SEED = 1_000, 2_000
+#: Papers to be read for one crawl.
+MOST_SUMMARIES = 1_000_000
 SEED = "649def34f8be52c8b66281af98ae884c09aef38b"
 
 
@@ -32,6 +43,21 @@ SeedText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_SEED, pattern=PLAIN),
     AfterValidator(_names_a_paper),
+]
+
+
+def _number_or_all(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """One fault with all that is allowed: pydantic tells one for each part of a union, under names of its own."""
+    try:
+        return check(value)
+    except ValidationError:
+        why = "Input should be a whole number from 0 to {most}, or 'all'"
+        raise PydanticCustomError("summaries", why, {"most": MOST_SUMMARIES}) from None
+
+
+Summaries = Annotated[
+    Annotated[int, Field(ge=0, le=MOST_SUMMARIES, strict=True)] | Literal["all"] | None,
+    WrapValidator(_number_or_all),
 ]
 
 
@@ -56,7 +82,7 @@ class CrawlWish(BaseModel):
     depth: int = Field(1, ge=0, le=10, strict=True, description="Steps from the seeds; 0 collects the seeds alone.")
     limit: int = Field(200, ge=1, le=1_000_000, strict=True, description="Papers to collect at the most.")
     direction: Direction = Field(Direction.BOTH, description="Which lists are followed.")
-    summaries: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | Literal["all"] | None = Field(
+    summaries: Summaries = Field(
         None,
         description="Papers to summarise from their full text, best first. Left out: as many as the server is set to.",
     )
