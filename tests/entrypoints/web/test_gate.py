@@ -206,6 +206,15 @@ async def problem_at(api: Api, path: str) -> dict[str, Any]:
     return problem
 
 
+def test_the_document_says_of_every_operation_with_a_body_that_it_may_be_too_large_or_too_late(
+    client: TestClient,
+) -> None:
+    posts = [methods["post"] for methods in client.get("/openapi.json").json()["paths"].values() if "post" in methods]
+
+    assert len(posts) == 5
+    assert [post["operationId"] for post in posts if not {"408", "413"} <= post["responses"].keys()] == []
+
+
 @pytest.mark.parametrize("crawl_id", ["01", "+1", "%201", "1%20", "1_0", "1.0", "%D9%A1", "1e0", "00", "-01"])
 def test_a_thing_has_one_address(client: TestClient, crawl_id: str) -> None:
     for path in (f"/api/v1/crawls/{crawl_id}", f"/api/v1/crawls/{crawl_id}/graph"):

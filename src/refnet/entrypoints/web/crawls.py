@@ -29,6 +29,7 @@ from refnet.entrypoints.web.routing import (
     COMMON,
     DECIMAL,
     LARGEST_ID,
+    WITH_BODY,
     StoreOf,
     application_of,
     needs,
@@ -50,7 +51,8 @@ CrawlId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id that `POS
     operation_id="ask_for_crawl",
     dependencies=[needs(Scope.WRITE), takes(JSON)],
     responses={
-        **responses(413, 415),
+        **WITH_BODY,
+        **responses(415),
         202: {"headers": {"Location": {"description": "Where to follow it.", "schema": {"type": "string"}}}},
     },
 )
@@ -85,7 +87,7 @@ def get_crawl(crawl_id: CrawlId, request: Request, store: StoreOf) -> CrawlDetai
     "/crawls/{crawl_id}/cancel",
     operation_id="cancel_crawl",
     dependencies=[needs(Scope.WRITE)],
-    responses=responses(404, 409, 413),
+    responses={**responses(404, 409), **WITH_BODY},
 )
 def cancel_crawl(crawl_id: CrawlId, request: Request, store: StoreOf) -> CrawlDetails:
     """Stop a crawl. What is collected stays, and gets its notes; asked for again, the crawl goes on."""

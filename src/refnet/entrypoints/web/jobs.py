@@ -19,6 +19,7 @@ from refnet.entrypoints.web.routing import (
     COMMON,
     DECIMAL,
     LARGEST_ID,
+    WITH_BODY,
     StoreOf,
     application_of,
     needs,
@@ -52,7 +53,7 @@ def list_dead_letters(store: StoreOf, limit: Limit = USUAL, cursor: Cursor = Non
     status_code=202,
     operation_id="retry_dead_letter",
     dependencies=[needs(Scope.ADMIN)],
-    responses=responses(404, 409, 413),
+    responses={**responses(404, 409), **WITH_BODY},
 )
 def retry_dead_letter(dead_id: DeadId, request: Request, store: StoreOf) -> Retried:
     """Queue a job again with its attempts forgotten, or send a message again as it was."""

@@ -17,7 +17,7 @@ from refnet.entrypoints.web import security
 from refnet.entrypoints.web.gate import FORM, form_of
 from refnet.entrypoints.web.key_ring import TooManyBadKeys
 from refnet.entrypoints.web.problems import Problem, responses
-from refnet.entrypoints.web.routing import COMMON, StoreOf, anyone, needs, offers, takes
+from refnet.entrypoints.web.routing import COMMON, WITH_BODY, StoreOf, anyone, needs, offers, takes
 
 router = APIRouter(responses=COMMON, tags=["login"])
 #: Seconds for which a browser stays signed in.
@@ -91,7 +91,8 @@ def show_login(request: Request) -> Response:
     response_class=RedirectResponse,
     responses={
         **_shown(responses(401, 429)),
-        **responses(413, 415),
+        **WITH_BODY,
+        **responses(415),
         303: {"description": "Signed in: the cookies are set."},
     },
     openapi_extra=_body("key"),
@@ -130,7 +131,7 @@ async def log_in(request: Request, store: StoreOf) -> Response:
     status_code=303,
     dependencies=[needs(Scope.READ), offers("text/html")],
     response_class=RedirectResponse,
-    responses={**responses(413), 303: {"description": "Signed out: the cookies are gone."}},
+    responses={**WITH_BODY, 303: {"description": "Signed out: the cookies are gone."}},
 )
 def log_out(request: Request, store: StoreOf) -> Response:
     """End the session whose cookie comes along."""

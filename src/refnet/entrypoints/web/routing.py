@@ -61,6 +61,8 @@ def anyone() -> Any:
 
 #: What may be the answer of every operation, beside its own.
 COMMON = responses(400, 401, 403, 406, 422, 429, 500, 503)
+#: And of every one that may have a body: it is read before anything else.
+WITH_BODY = responses(408, 413)
 
 
 def application_of(request: Request) -> Application:
