@@ -117,6 +117,29 @@ def test_a_vault_whose_name_is_no_text_is_refused_before_any_request(refused: Re
     assert stand_in.log == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["map", SEED],
+        ["map", SEED, "--dry-run"],
+        ["demo"],
+        ["summarize", "--all"],
+        ["vault", "write"],
+        ["vault", "check"],
+    ],
+)
+def test_a_vault_without_a_name_is_refused_before_anything_is_done(
+    refused: Refused, stand_in: StandIn, words: list[str]
+) -> None:
+    before = sorted(Path().iterdir())
+
+    message = refused(*words, "--vault", "")
+
+    assert "'--vault': An empty text names no folder. Name one, or leave the option out." in message
+    assert sorted(Path().iterdir()) == before
+    assert stand_in.log == []
+
+
 def test_an_export_keeps_the_mode_of_a_file_and_the_link_to_it(stand_in: StandIn) -> None:
     assert run(["map", SEED, "--depth", "0"]) == 0
     kept = Path("kept.json")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refnet.entrypoints.cli.folder import NAMED
 from refnet.entrypoints.cli.output import note
 from refnet.entrypoints.cli.start import application
 
@@ -17,7 +18,7 @@ EXAMPLE = "Example: refnet demo --vault ./demo-vault"
 
 
 def demo(
-    vault: Annotated[Path, typer.Option(help="Folder of the vault.")] = Path("demo-vault"),
+    vault: Annotated[Path, NAMED] = Path("demo-vault"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Do the main job on the bundled corpus, offline.

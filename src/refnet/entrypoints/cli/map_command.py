@@ -14,6 +14,7 @@ import typer
 from refnet.domain.errors import Busy, ConfigurationError
 from refnet.domain.papers import Direction
 from refnet.entrypoints.cli.cost import in_words, metered
+from refnet.entrypoints.cli.folder import Folder
 from refnet.entrypoints.cli.output import print_json, progress, say
 from refnet.entrypoints.cli.start import application
 
@@ -48,10 +49,7 @@ def map_papers(
     depth: Annotated[int, typer.Option(min=0, max=10, help="Steps from the seeds.")] = 1,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Papers to collect at the most.")] = 200,
     direction: Annotated[Direction, typer.Option(help="Which lists to follow.")] = Direction.BOTH,
-    vault: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
-    ] = None,
+    vault: Folder = None,
     summaries: Annotated[
         str | None,
         typer.Option(

@@ -12,6 +12,7 @@ import typer
 
 from refnet.domain.errors import ConfigurationError, InvalidIdentifier
 from refnet.entrypoints.cli.cost import in_words, metered
+from refnet.entrypoints.cli.folder import Folder
 from refnet.entrypoints.cli.map_command import Language
 from refnet.entrypoints.cli.output import count, print_json, progress, say
 from refnet.entrypoints.cli.start import application
@@ -46,10 +47,7 @@ def summarize(
             show_default=False,
         ),
     ] = None,
-    vault: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
-    ] = None,
+    vault: Folder = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Read the PDF of each PAPER, summarise it, and bring its note up to date.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refnet.domain.errors import ConfigurationError
+from refnet.entrypoints.cli.folder import Folder
 from refnet.entrypoints.cli.output import print_json, progress, say
 from refnet.entrypoints.cli.start import application, opened
 
@@ -19,10 +20,6 @@ app = typer.Typer(
     help="The vault of notes.", epilog="Example: refnet vault check", no_args_is_help=True, rich_markup_mode=None
 )
 
-Folder = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the vault.  [default: OUTPUT_DIR or ./vault]", show_default=False),
-]
 NOTHING = "Nothing is collected yet. Begin with: refnet map arXiv:2005.11401"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
