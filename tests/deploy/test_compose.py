@@ -431,7 +431,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def test_s08_every_service_and_file_that_the_how_tos_name_is_there() -> None:
-    assert len(PAGES) == 3
+    assert len(PAGES) == 4
     verbs = re.compile(r"docker compose (?:--\S+ \S+ )*(?:run|exec|up) (.+)")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The commands of the how-to that back the database up and put it back, on a real PostgreSQL: what they ask of Docker is
+"""The commands of the how-tos that back the database up and put it back, on a real PostgreSQL: what they ask of Docker is
 left out, and `up` is what `migrate` does there.
 """
 
@@ -22,10 +22,10 @@ Shell = Callable[[str], str]
 INSIDE = "docker compose exec -T postgres "
 
 
-def shown(heading: str) -> list[str]:
-    """The commands below a heading of the how-to."""
-    page = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
-    found = re.search(r"^```sh\n(.*?)^```$", page.partition(f"\n## {heading}\n")[2], re.DOTALL | re.MULTILINE)
+def shown(name: str, heading: str) -> list[str]:
+    """The commands below a heading of a how-to."""
+    page = (ROOT / "docs" / "how-to" / f"{name}.md").read_text(encoding="utf-8")
+    found = re.search(r"^```sh\n(.*?)^```$", page.partition(f"# {heading}\n")[2], re.DOTALL | re.MULTILINE)
     assert found is not None
     return found[1].splitlines()
 
@@ -58,8 +58,8 @@ def shell(postgres_url: str, tmp_path: Path) -> Shell:
 def test_s08_a_backup_of_an_older_version_is_put_back_over_a_newer_one(shell: Shell, postgres_url: str) -> None:
     plain = make_url(postgres_url).set(drivername="postgresql", database="refnet").render_as_string(hide_password=False)
     refnet = f"{sys.executable} -m refnet"
-    (dump,) = [command for command in shown("Upgrade, back up, stop") if "pg_dump" in command]
-    down, alone, *back, up = shown("Put a backup back")
+    (dump,) = [command for command in shown("deploy", "Upgrade, back up, stop") if "pg_dump" in command]
+    down, alone, *back, up = shown("deploy-from-a-backup", "Put a backup back")
     assert (down, alone) == ("docker compose down", "docker compose up --detach --wait postgres")
     assert up == "docker compose up --detach"
     shell("createdb --username refnet refnet")
