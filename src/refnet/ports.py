@@ -206,6 +206,11 @@ class Vault(Protocol):
     def notes(self) -> set[str]:
         """Names (without extension) of the files in `papers/`."""
 
+    def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        """Files of these names in any other folder of the vault: the name as given, the path from the vault, and how the
+        text begins. Walks through the whole vault.
+        """
+
     def read(self, name: str) -> str | None:
         """The text of a note, None where there is none."""
 

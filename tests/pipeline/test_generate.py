@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from refnet.domain.papers import Author, Paper
 from refnet.domain.summaries import Summary
 from refnet.pipeline.check_vault import check
 from refnet.pipeline.generate import VaultReport, write_vault
+from refnet.pipeline.standing import moved_notes
 from tests.pipeline.memory_notes import MemoryNotes
 
 
@@ -201,6 +205,148 @@ def test_a_vault_that_was_emptied_is_written_anew(store: MemoryNotes, vault: Fol
     after = contents(vault.path)
     after.pop("papers/My note.md", None)
     assert after == before
+
+
+def move(vault: FolderVault, name: str, folder: str = "papers/read") -> Path:
+    """As the reader does; where the note is then."""
+    there = vault.path / folder / f"{name}.md"
+    there.parent.mkdir(parents=True, exist_ok=True)
+    return note(vault, name).rename(there)
+
+
+MOVED = "was moved out of papers/ and is no longer brought up to date; move it back to have that again"
+
+
+@pytest.mark.parametrize("folder", ["papers/read", "topics/deep/er"])
+def test_a_note_moved_into_another_folder_stays_linked_and_is_told_in_each_run(
+    store: MemoryNotes, vault: FolderVault, folder: str
+) -> None:
+    write_vault(store, vault)
+    move(vault, ALPHA, folder)
+    before = snapshot(vault.path)
+    found = [(found.kind, found.where, found.what, found.fault) for found in check(store, vault)]
+    assert found == [("moved note", f"{folder}/{ALPHA}.md", MOVED, False)]
+    for _ in range(2):
+        report = write_vault(store, vault)
+        assert (report.notes, report.written, report.deleted) == (3, 0, ())
+        assert report.problems == (f"{folder}/{ALPHA}.md: the note {MOVED}.",)
+        assert snapshot(vault.path) == before
+
+
+def test_a_moved_note_that_is_back_is_brought_up_to_date(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    there = move(vault, ALPHA)
+    store.change("a1", abstract="News.")
+    write_vault(store, vault)
+    assert "News." not in there.read_text()
+    there.rename(note(vault, ALPHA))
+    assert write_vault(store, vault).problems == ()
+    assert "News." in note(vault, ALPHA).read_text()
+
+
+def test_notes_that_were_all_sorted_into_folders_are_not_written_a_second_time(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    write_vault(store, vault)
+    for name in (ALPHA, BETA, GAMMA):
+        move(vault, name, f"topics/{name[-3:]}")
+    before = snapshot(vault.path)
+    report = write_vault(store, vault)
+    assert (report.written, report.deleted) == (0, ())
+    assert report.problems == (
+        (
+            f"topics/eta/{BETA}.md and 2 more: these notes were moved out of papers/ and are no longer brought up to date; "
+            "move them back to have that again."
+        ),
+    )
+    assert snapshot(vault.path) == before
+    assert not any(found.fault for found in check(store, vault))
+
+
+@pytest.mark.parametrize("folder", [".trash", ".obsidian/x"])
+def test_a_note_in_the_bin_is_deleted(store: MemoryNotes, vault: FolderVault, folder: str) -> None:
+    write_vault(store, vault)
+    move(vault, ALPHA, folder)
+    assert write_vault(store, vault).deleted == ("a1",)
+
+
+@pytest.mark.parametrize("planted", ["symlink", "folder", "pipe", "other paper", "broken"])
+def test_what_only_has_the_name_of_a_deleted_note_does_not_stand_for_it(
+    store: MemoryNotes, vault: FolderVault, tmp_path: Path, planted: str, request: pytest.FixtureRequest
+) -> None:
+    write_vault(store, vault)
+    outside = note(vault, ALPHA).rename(tmp_path / "outside.md")
+    there = vault.path / "read" / f"{ALPHA}.md"
+    there.parent.mkdir()
+    if planted == "symlink":
+        there.symlink_to(outside)
+    elif planted == "folder":
+        there.mkdir()
+    elif planted == "pipe":
+        os.mkfifo(there)
+        request.addfinalizer(partial(os.close, os.open(there, os.O_RDWR)))
+    elif planted == "other paper":
+        there.write_text(note(vault, BETA).read_text())
+    else:
+        there.write_text("---\n[: {\n")
+    assert write_vault(store, vault).deleted == ("a1",)
+
+
+def test_a_moved_note_is_known_by_a_name_that_obsidian_takes_for_the_same(vault: FolderVault) -> None:
+    store = MemoryNotes()
+    store.add(paper("a1", "Über"), paper("b2", "Beta", 2001))
+    write_vault(store, vault)
+    there = move(vault, "Byron 2000 Über")
+    there.rename(there.with_name(unicodedata.normalize("NFD", "byron 2000 über.md")))
+    report = write_vault(store, vault)
+    assert (report.deleted, len(report.problems)) == ((), 1)
+
+
+def test_a_moved_note_that_still_has_the_id_from_before_a_merger_is_known(vault: FolderVault) -> None:
+    store = MemoryNotes()
+    store.add(paper("old", "Alpha"))
+    write_vault(store, vault)
+    move(vault, ALPHA)
+    (baseline,) = store.baselines(str(vault.path)).values()
+    assert moved_notes(vault, {"new": ALPHA}, {"new": baseline}) == {"new": f"papers/read/{ALPHA}.md"}
+    assert moved_notes(vault, {"new": ALPHA}, {}) == {}
+
+
+def test_a_copy_under_the_old_name_does_not_keep_a_renamed_note_from_its_updates(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    write_vault(store, vault)
+    shutil.copy(move(vault, ALPHA), note(vault, "My Alpha"))
+    store.change("a1", abstract="News.")
+    assert write_vault(store, vault).problems == ()
+    assert "News." in note(vault, "My Alpha").read_text()
+
+
+def test_the_vault_is_walked_only_where_a_note_is_missing(store: MemoryNotes, tmp_path: Path) -> None:
+    class Walked(FolderVault):
+        walks = 0
+
+        def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+            self.walks += 1
+            return super().elsewhere(names)
+
+    vault = Walked(tmp_path / "vault")
+    write_vault(store, vault)
+    store.change("a1", abstract="News.")
+    write_vault(store, vault)
+    assert vault.walks == 0
+    move(vault, ALPHA)
+    write_vault(store, vault)
+    assert vault.walks == 1
+
+
+def test_the_check_finds_a_second_note_of_a_paper_in_another_folder(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    there = vault.path / "topics" / f"{ALPHA}.md"
+    there.parent.mkdir()
+    shutil.copy(note(vault, ALPHA), there)
+    found = [(found.kind, found.where, found.what) for found in check(store, vault)]
+    assert found == [("duplicate id", f"topics/{ALPHA}.md", f"has the paper_id of papers/{ALPHA}.md")]
 
 
 def test_a_renamed_note_works_on_under_its_new_name(store: MemoryNotes, vault: FolderVault) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -425,6 +425,61 @@ def test_a_conflict_in_a_note_that_the_reader_deleted_is_told_no_more(together: 
     assert together.map(SOURCE, "t")[0]
     delete_a_note(together.folder)
     assert together.map(SOURCE, "c") == ((), ("a",), ())
+
+
+def move_notes(folder: Path, pattern: str) -> None:
+    """Into a folder of the reader's own."""
+    (folder / "read").mkdir()
+    for path in (folder / "papers").glob(pattern):
+        path.rename(folder / "read" / path.name)
+
+
+@pytest.mark.parametrize("pattern", ["Lovelace 1999 Alpha.md", "*.md"], ids=["one", "all"])
+def test_notes_moved_out_of_papers_are_left_where_they_are_as_one_process_does(
+    alone: Alone, together: Together, pattern: str
+) -> None:
+    told = []
+    for side, folder in ((alone, alone.vault.path), (together, together.folder)):
+        side.map(SOURCE, "s")
+        move_notes(folder, pattern)
+        told.append(side.map(SOURCE, "t"))
+    assert told[0] == told[1]
+    conflicts, deleted, problems = told[0]
+    assert (conflicts, deleted) == ((), ())
+    assert isinstance(problems, tuple)
+    assert len(problems) == 1
+    same(alone, together)
+    assert not (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
+    assert "[[Lovelace 1999 Alpha]]" in (together.folder / "papers" / "Lovelace 2002 Turn.md").read_text()
+
+
+@pytest.mark.parametrize("pattern", ["Lovelace 1999 Alpha.md", "*.md"], ids=["one", "all"])
+def test_notes_moved_after_the_vault_was_begun_are_not_written_a_second_time(together: Together, pattern: str) -> None:
+    together.map(SOURCE, "s")
+    together.to_the_notes(SOURCE, "t")
+    worker = together.worker()
+    worker.vault.see_to_vault()
+    move_notes(together.folder, pattern)
+    worker.run()
+    assert not (together.folder / "papers" / "Lovelace 1999 Alpha.md").exists()
+    assert together.store.deleted_notes(together.key) == set()
+
+
+def test_no_wave_walks_through_the_vault_for_notes_that_are_known_to_be_moved(together: Together) -> None:
+    class Unwalked(FolderVault):
+        def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+            raise AssertionError("a wave walked through the vault")
+
+    together.map(SOURCE, "s")
+    move_notes(together.folder, "Lovelace 1999 Alpha.md")
+    together.to_the_notes(SOURCE, "t")
+    assert together.worker().vault.see_to_vault()
+    waves = 0
+    while together.worker(kind=Unwalked).runner.step() is not None:
+        waves += 1
+    assert waves > 1
+    together.worker().run()
+    assert len(together.store.note_problems(together.key)) == 1
 
 
 def test_a_note_deleted_after_the_vault_was_begun_stays_deleted(together: Together) -> None:

@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +24,8 @@ OWN = "refnet"
 _EXTENSION = ".md"
 _TEMPORARY = (".refnet-", ".tmp")
 _TRIAL = "trial".join(_TEMPORARY)
+#: Bytes in which the properties of a note are looked for, should a file that is none have its name.
+_BEGINNING = 1 << 20
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {
@@ -96,6 +98,22 @@ class FolderVault:
             if composed != name and composed not in names:
                 self._spelled[composed] = name
         return (names - set(self._spelled.values())) | set(self._spelled)
+
+    def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        wanted = {_folded(name): name for name in names}
+        for folder, below, files in os.walk(self._path):
+            # What begins with a dot is the bin or the settings: Obsidian links to nothing there.
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            if Path(folder) == self._path / PAPERS:
+                continue
+            for file in sorted(files):
+                name = wanted.get(_folded(file.removesuffix(_EXTENSION))) if file.endswith(_EXTENSION) else None
+                if name is None:
+                    continue
+                path = Path(folder, file)
+                # Not our folder: what cannot be read there is nobody's note.
+                with contextlib.suppress(OSError):
+                    yield name, path.relative_to(self._path).as_posix(), _beginning(path)
 
     def read(self, name: str) -> str | None:
         return self._read(PAPERS, self._note_file(name))
@@ -201,6 +219,19 @@ def _open_folder(path: Path) -> int:
         if path.is_symlink():  # this is what Linux answers to the flags together
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
         raise
+
+
+def _folded(name: str) -> str:
+    """As Obsidian compares names when it follows a link."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _beginning(path: Path) -> str:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return ""
+        return file.read(_BEGINNING).decode(errors="surrogateescape")
 
 
 def _replace(folder: int, file: str, content: bytes, mode: int | None) -> None:

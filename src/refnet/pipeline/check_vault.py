@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +30,8 @@ class LinkedVault(Vault, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`kind` is `unreadable`, `duplicate id`, `missing note`, `foreign edit`, `broken link` or `not ours`.
+    """`kind` is `unreadable`, `duplicate id`, `missing note`, `foreign edit`, `moved note`, `broken link`
+    or `not ours`.
 
     `where` is the file, `what` a sentence for the user. What is no `fault` is only worth knowing.
     """
@@ -64,6 +66,10 @@ def check(store: NoteStore, vault: LinkedVault) -> list[Finding]:
             continue
         findings += [*edits, *_broken_links(text, targets, where)]
     findings += _broken_links(vault.read_own(INDEX) or "", targets, f"refnet/{INDEX}")
+    for name, where, text in vault.elsewhere(standing.present & paper_of.keys()):
+        with suppress(BrokenNote):
+            if property_of(text, "paper_id") == inert.value(paper_of[name]):
+                by_id.setdefault(inert.value(paper_of[name]), []).append(where)
     findings += [
         Finding("duplicate id", where, f"has the paper_id of {files[0]}")
         for files in by_id.values()
@@ -102,7 +108,12 @@ def _missing(standing: Standing) -> Iterator[Finding]:
             "missing note", "papers", "holds none of the notes that were written; the next write writes all anew"
         )
         return
+    for where in standing.moved.values():
+        what = "was moved out of papers/ and is no longer brought up to date; move it back to have that again"
+        yield Finding("moved note", where, what, fault=False)
     for paper_id in standing.ids:
+        if paper_id in standing.moved:
+            continue
         name, baseline = standing.names.get(paper_id), standing.baselines.get(paper_id)
         if name is None or name in standing.present or baseline is None or baseline.deleted:
             continue

@@ -74,6 +74,9 @@ class UnwrittenVault:
     def notes(self) -> set[str]:
         return self._vault.notes()
 
+    def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        return self._vault.elsewhere(names)
+
     def read(self, name: str) -> str | None:
         return self._vault.read(name)
 

@@ -168,7 +168,7 @@ class NoteWriting:
         for stored in self.store.note_contents(self.key, ids, names):
             content = self._with_copy(stored)
             census.add(content)
-            draft = self._draft(content)
+            draft = None if content.paper.paper_id in self.standing.moved else self._draft(content)
             if draft:
                 drafts.append(draft)
         announced = {

@@ -1,32 +1,45 @@
-"""What stands in a vault before it is written: which file is whose note, and which notes the reader renamed or deleted."""
+"""What stands in a vault before it is written: which file is whose note, and which notes the reader renamed, moved or
+deleted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from refnet.domain import inert, naming
 from refnet.domain.baselines import undo_rename, was_written
 from refnet.domain.errors import UnreadableDocument
 from refnet.domain.frontmatter import BrokenNote, property_of
 from refnet.domain.naming import NoteNames
+from refnet.domain.note_parts import digest_value
 from refnet.domain.notes import Baseline
 from refnet.ports import NoteStore, Vault
 
 
 @dataclass(slots=True)
 class Standing:
-    """The papers of a vault with their names and baselines, and the names of the files that are there."""
+    """The papers of a vault with their names and baselines, the names of the files that are there, and where else in the
+    vault, by paper id, the notes are that the reader moved out of `papers/`.
+    """
 
     ids: Sequence[str]
     names: dict[str, str]
     baselines: dict[str, Baseline]
     present: set[str]
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: NoteStore, vault: Vault) -> Standing:
         key = str(vault.path)
-        return cls(store.vault_papers(key), store.note_names(key), store.baselines(key), vault.notes())
+        ids, names, baselines, present = (
+            store.vault_papers(key),
+            store.note_names(key),
+            store.baselines(key),
+            vault.notes(),
+        )
+        missing = {one: names[one] for one in ids if one in names and names[one] not in present}
+        return cls(ids, names, baselines, present, moved_notes(vault, missing, baselines))
 
     @property
     def deleted(self) -> tuple[str, ...]:
@@ -36,15 +49,20 @@ class Standing:
     @property
     def emptied(self) -> bool:
         """Whether none of the notes is there that were written: then all are written anew. One that notes are only just
-        being written to was not emptied.
+        being written to was not emptied, nor one whose notes the reader sorted into other folders.
         """
-        return any(map(was_written, self.baselines.values())) and not any(
-            self.names.get(paper_id) in self.present for paper_id in self.ids
+        return (
+            not self.moved
+            and any(map(was_written, self.baselines.values()))
+            and not any(self.names.get(paper_id) in self.present for paper_id in self.ids)
         )
 
     def is_as_left(self) -> bool:
-        """Whether each note is there, or known to be deleted; what is in the files is not looked at."""
-        return all(
+        """Whether each note is there, or known to be deleted; what is in the files is not looked at.
+
+        Never with a note that was moved: it is told in each run, and may be back and out of date in the next.
+        """
+        return not self.moved and all(
             paper_id in self.names
             and paper_id in self.baselines
             and (self.names[paper_id] in self.present) != self.baselines[paper_id].deleted
@@ -72,6 +90,9 @@ class Standing:
         while new := naming.assign(store.unnamed(key), {*store.taken_names(), *self.present}, style):
             store.give_names(new)  # as far as who names another vault at the same time has left the names
         self.names |= store.note_names(key)
+        self.moved = {one: where for one, where in self.moved.items() if self.names[one] not in self.present}
+        if self.moved:
+            problems.append(_told(self.moved))
         return problems
 
     def settle_deletions(self, store: NoteStore, vault: Vault) -> None:
@@ -84,7 +105,7 @@ class Standing:
                 # A row for each, so that the count of rows, which may be part of the store's revision, is settled here.
                 changed[paper_id] = Baseline({})
                 continue
-            there = self.names[paper_id] in self.present
+            there = self.names[paper_id] in self.present or paper_id in self.moved
             deleted = not there and (baseline.deleted or was_written(baseline))
             if deleted != baseline.deleted:
                 changed[paper_id] = replace(baseline, deleted=deleted)
@@ -122,3 +143,31 @@ class Standing:
         self.baselines |= changed
         if changed:
             store.save_baselines(str(vault.path), changed)
+
+
+def moved_notes(vault: Vault, missing: Mapping[str, str], baselines: Mapping[str, Baseline]) -> dict[str, str]:
+    """Where in the vault notes are that are not in `papers/`, by paper id. `missing` are their names."""
+    found: dict[str, str] = {}
+    paper_of = {name: paper_id for paper_id, name in missing.items()}
+    for name, where, text in vault.elsewhere(paper_of) if missing else ():
+        paper_id = paper_of[name]
+        try:
+            holder = property_of(text, "paper_id") or ""
+        except BrokenNote:
+            continue  # nobody's note as far as we can tell
+        baseline = baselines.get(paper_id, Baseline({}))
+        # A paper that the source has merged into another still has its old id in the file, as we wrote it.
+        if holder == inert.value(paper_id) or digest_value(holder) in baseline.parts.get("property:paper_id", ()):
+            found.setdefault(paper_id, where)
+    return found
+
+
+def _told(moved: Mapping[str, str]) -> str:
+    """One sentence for all of them, in the order of their places."""
+    first = min(moved.values())
+    if len(moved) == 1:
+        return f"{first}: the note was moved out of papers/ and is no longer brought up to date; move it back to have that again."
+    return (
+        f"{first} and {len(moved) - 1:,} more: these notes were moved out of papers/ and are no longer brought up to date; "
+        "move them back to have that again."
+    )

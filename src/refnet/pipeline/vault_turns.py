@@ -16,7 +16,7 @@ from refnet.domain.jobs import Wave
 from refnet.domain.notes import Baseline, WrittenNote
 from refnet.pipeline.generate import NoteWriting, revision, settle
 from refnet.pipeline.lease import Lease
-from refnet.pipeline.standing import Standing
+from refnet.pipeline.standing import Standing, moved_notes
 from refnet.pipeline.turns import Turns, TurnStore
 from refnet.ports import NoteStore, Vault
 
@@ -130,7 +130,8 @@ class VaultWorker:
         ids = [paper_id for paper_id in wave.paper_ids if paper_id in linked]
         self._refuse_those_of_others(set(wave.paper_ids).difference(linked))
         baselines = self._baselines(ids)
-        if gone := self._gone(linked, baselines):
+        gone, moved = self._missing(linked, baselines)
+        if gone:
             self.store.save_own_baselines(self.key, gone, wave)
             linked = {one: name for one, name in linked.items() if one not in gone}
             ids = [paper_id for paper_id in ids if paper_id not in gone]
@@ -139,7 +140,7 @@ class VaultWorker:
             self.store.save_own_baselines(self.key, baselines, wave)
             lease.check()
 
-        standing = Standing(ids, linked, baselines, set())
+        standing = Standing(ids, linked, baselines, set(), moved)
         lang = self.store.vault_language(self.key)
         writing = NoteWriting(self.store, self.vault, lang, standing, keep=keep)
         for _ in writing.write_some(ids, linked, Census(lang)):
@@ -178,7 +179,7 @@ class VaultWorker:
         if problems is None:
             self.store.end_unchanged(self.key, ids)
             return
-        gone = set(standing.deleted)
+        gone = {*standing.deleted, *standing.moved}
         todo = [paper_id for paper_id in standing.ids if paper_id not in gone]
         # Taken before the contents are read: what is stored meanwhile is for the next time.
         at = revision(self.store, self.vault, lang)
@@ -207,18 +208,22 @@ class VaultWorker:
         gone = self.store.deleted_notes(self.key)
         return {one: name for one, name in self.store.note_names(self.key).items() if one not in gone}
 
-    def _gone(self, linked: Mapping[str, str], baselines: Mapping[str, Baseline]) -> dict[str, Baseline]:
-        """Notes that the reader deleted since the vault was last seen to; none where not one of refnet's notes is left,
-        for then all are written anew.
+    def _missing(
+        self, linked: Mapping[str, str], baselines: Mapping[str, Baseline]
+    ) -> tuple[dict[str, Baseline], dict[str, str]]:
+        """Notes that the reader deleted since the vault was last seen to, none where not one of refnet's notes is left,
+        for then all are written anew; and where those are that were moved out of `papers/`.
         """
         present = self.vault.notes()
-        if present.isdisjoint(linked.values()):
-            return {}
-        return {
-            paper_id: replace(baseline, deleted=True)
-            for paper_id, baseline in baselines.items()
-            if linked[paper_id] not in present and was_written(baseline)
-        }
+        missing = [one for one, held in baselines.items() if linked[one] not in present and was_written(held)]
+        if not missing:
+            return {}, {}
+        # All that are not there, not the wave's alone: whether the vault was emptied is a matter of all.
+        away = {one: name for one, name in linked.items() if name not in present}
+        moved = moved_notes(self.vault, away, baselines)
+        if not moved and present.isdisjoint(linked.values()):
+            return {}, {}
+        return {one: replace(baselines[one], deleted=True) for one in missing if one not in moved}, moved
 
     def _baselines(self, ids: Sequence[str]) -> dict[str, Baseline]:
         found = self.store.baselines(self.key, ids)
