@@ -263,6 +263,28 @@ def test_notes_that_were_all_sorted_into_folders_are_not_written_a_second_time(
     assert not any(found.fault for found in check(store, vault))
 
 
+def test_a_vault_whose_notes_were_all_sorted_was_not_emptied(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    note(vault, GAMMA).unlink()
+    write_vault(store, vault)
+    for name in (ALPHA, BETA):
+        move(vault, name)
+    report = write_vault(store, vault)
+    assert (report.written, report.deleted) == (0, ("c3",))
+    assert not note(vault, GAMMA).exists()
+
+
+def test_a_note_taken_from_the_bin_into_another_folder_is_linked_again(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    before = note(vault, BETA).read_text()
+    there = move(vault, ALPHA, ".trash")
+    write_vault(store, vault)
+    assert note(vault, BETA).read_text() != before
+    there.rename(vault.path / there.name)
+    assert write_vault(store, vault).deleted == ()
+    assert note(vault, BETA).read_text() == before
+
+
 @pytest.mark.parametrize("folder", [".trash", ".obsidian/x"])
 def test_a_note_in_the_bin_is_deleted(store: MemoryNotes, vault: FolderVault, folder: str) -> None:
     write_vault(store, vault)

@@ -475,7 +475,8 @@ def test_no_wave_walks_through_the_vault_for_notes_that_are_known_to_be_moved(to
     together.to_the_notes(SOURCE, "t")
     assert together.worker().vault.see_to_vault()
     waves = 0
-    while together.worker(kind=Unwalked).runner.step() is not None:
+    while (fate := together.worker(kind=Unwalked).runner.step()) is not None:
+        assert fate.error is None, fate.error
         waves += 1
     assert waves > 1
     together.worker().run()

@@ -60,7 +60,7 @@ class Standing:
     def is_as_left(self) -> bool:
         """Whether each note is there, or known to be deleted; what is in the files is not looked at.
 
-        Never with a note that was moved: it is told in each run, and may be back and out of date in the next.
+        Never with a note that was moved: it is told in each run, and may have been taken for deleted before it was found.
         """
         return not self.moved and all(
             paper_id in self.names
