@@ -53,6 +53,22 @@ def test_a_note_that_the_reader_deleted_stays_deleted_and_the_report_says_so(map
 
 
 @pytest.mark.slow
+def test_a_note_that_the_reader_sorted_away_stays_linked_and_the_report_says_so(mapped: Refnet) -> None:
+    vault = mapped.folder / "vault"
+    moved = min((vault / "papers").glob("Vaswani 2017*.md"))
+    (vault / "papers" / "read").mkdir()
+    moved.rename(vault / "papers" / "read" / moved.name)
+    before = tree(vault)
+
+    ended = mapped.done("map", SEED, "--limit", "10")
+
+    assert "deleted" not in ended.out
+    assert ended.out.count("moved out of papers/") == 1
+    assert tree(vault) == before
+    mapped.done("vault", "check")
+
+
+@pytest.mark.slow
 def test_a_vault_that_is_gone_is_written_anew_without_a_request(mapped: Refnet) -> None:
     before = tree(mapped.folder / "vault")
     shutil.rmtree(mapped.folder / "vault")
