@@ -244,18 +244,18 @@ def test_a_moved_note_that_is_back_is_brought_up_to_date(store: MemoryNotes, vau
     assert "News." in note(vault, ALPHA).read_text()
 
 
-def test_notes_that_were_all_sorted_into_folders_are_not_written_a_second_time(
+def test_several_moved_notes_are_told_in_one_sentence_and_not_written_a_second_time(
     store: MemoryNotes, vault: FolderVault
 ) -> None:
     write_vault(store, vault)
-    for name in (ALPHA, BETA, GAMMA):
+    for name in (ALPHA, BETA):
         move(vault, name, f"topics/{name[-3:]}")
     before = snapshot(vault.path)
     report = write_vault(store, vault)
     assert (report.written, report.deleted) == (0, ())
     assert report.problems == (
         (
-            f"topics/eta/{BETA}.md and 2 more: these notes were moved out of papers/ and are no longer brought up to date; "
+            f"topics/eta/{BETA}.md and 1 more: these notes were moved out of papers/ and are no longer brought up to date; "
             "move them back to have that again."
         ),
     )
@@ -263,15 +263,22 @@ def test_notes_that_were_all_sorted_into_folders_are_not_written_a_second_time(
     assert not any(found.fault for found in check(store, vault))
 
 
-def test_a_vault_whose_notes_were_all_sorted_was_not_emptied(store: MemoryNotes, vault: FolderVault) -> None:
-    write_vault(store, vault)
-    note(vault, GAMMA).unlink()
+def test_where_papers_holds_none_of_our_notes_all_are_written_anew_and_those_elsewhere_are_told(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
     write_vault(store, vault)
     for name in (ALPHA, BETA):
         move(vault, name)
+    note(vault, GAMMA).unlink()
     report = write_vault(store, vault)
-    assert (report.written, report.deleted) == (0, ("c3",))
-    assert not note(vault, GAMMA).exists()
+    assert (report.written, report.deleted) == (3, ())
+    assert report.problems == (
+        (
+            f"papers/read/{ALPHA}.md and 1 more: papers/ held none of the notes, so these notes were written there again. "
+            "Remove one of the two."
+        ),
+    )
+    assert {found.kind for found in check(store, vault)} == {"duplicate id"}
 
 
 def test_a_note_taken_from_the_bin_into_another_folder_is_linked_again(store: MemoryNotes, vault: FolderVault) -> None:

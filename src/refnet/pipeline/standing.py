@@ -48,13 +48,11 @@ class Standing:
 
     @property
     def emptied(self) -> bool:
-        """Whether none of the notes is there that were written: then all are written anew. One that notes are only just
-        being written to was not emptied, nor one whose notes the reader sorted into other folders.
+        """Whether none of the notes is in `papers/` that were written: then all are written anew, even those that stand
+        in other folders. One that notes are only just being written to was not emptied.
         """
-        return (
-            not self.moved
-            and any(map(was_written, self.baselines.values()))
-            and not any(self.names.get(paper_id) in self.present for paper_id in self.ids)
+        return any(map(was_written, self.baselines.values())) and not any(
+            self.names.get(paper_id) in self.present for paper_id in self.ids
         )
 
     def is_as_left(self) -> bool:
@@ -92,7 +90,8 @@ class Standing:
         self.names |= store.note_names(key)
         self.moved = {one: where for one, where in self.moved.items() if self.names[one] not in self.present}
         if self.moved:
-            problems.append(_told(self.moved))
+            problems.append(_told(self.moved, emptied=self.emptied))
+            self.moved = {} if self.emptied else self.moved
         return problems
 
     def settle_deletions(self, store: NoteStore, vault: Vault) -> None:
@@ -162,12 +161,14 @@ def moved_notes(vault: Vault, missing: Mapping[str, str], baselines: Mapping[str
     return found
 
 
-def _told(moved: Mapping[str, str]) -> str:
+def _told(moved: Mapping[str, str], *, emptied: bool) -> str:
     """One sentence for all of them, in the order of their places."""
-    first = min(moved.values())
-    if len(moved) == 1:
-        return f"{first}: the note was moved out of papers/ and is no longer brought up to date; move it back to have that again."
+    first, more = min(moved.values()), len(moved) - 1
+    where, notes = (f"{first} and {more:,} more", "these notes") if more else (first, "the note")
+    were, are, them = ("were", "are", "them") if more else ("was", "is", "it")
+    if emptied:
+        return f"{where}: papers/ held none of the notes, so {notes} {were} written there again. Remove one of the two."
     return (
-        f"{first} and {len(moved) - 1:,} more: these notes were moved out of papers/ and are no longer brought up to date; "
-        "move them back to have that again."
+        f"{where}: {notes} {were} moved out of papers/ and {are} no longer brought up to date; move {them} back to have "
+        "that again."
     )

@@ -215,14 +215,12 @@ class VaultWorker:
         for then all are written anew; and where those are that were moved out of `papers/`.
         """
         present = self.vault.notes()
-        missing = [one for one, held in baselines.items() if linked[one] not in present and was_written(held)]
-        if not missing:
+        missing = {
+            one: linked[one] for one, held in baselines.items() if linked[one] not in present and was_written(held)
+        }
+        if not missing or present.isdisjoint(linked.values()):
             return {}, {}
-        # All that are not there, not the wave's alone: whether the vault was emptied is a matter of all.
-        away = {one: name for one, name in linked.items() if name not in present}
-        moved = moved_notes(self.vault, away, baselines)
-        if not moved and present.isdisjoint(linked.values()):
-            return {}, {}
+        moved = moved_notes(self.vault, missing, baselines)
         return {one: replace(baselines[one], deleted=True) for one in missing if one not in moved}, moved
 
     def _baselines(self, ids: Sequence[str]) -> dict[str, Baseline]:
