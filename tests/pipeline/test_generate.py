@@ -321,6 +321,28 @@ def test_what_only_has_the_name_of_a_deleted_note_does_not_stand_for_it(
     assert write_vault(store, vault).deleted == ("a1",)
 
 
+def test_notes_of_another_vault_below_this_one_stand_for_none_of_its_notes(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    below = FolderVault(vault.path / "another")
+    write_vault(store, below)
+    first = write_vault(store, vault)
+    assert (first.written, first.problems) == (3, ())
+    assert check(store, vault) == []
+    note(vault, ALPHA).unlink()
+    report = write_vault(store, vault)
+    assert (report.deleted, report.problems) == (("a1",), ())
+
+
+def test_a_copy_of_a_note_that_was_never_written_is_no_moved_note(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    text = note(vault, ALPHA).read_text()
+    other = FolderVault(vault.path.parent / "other")
+    (other.path / "kept").mkdir(parents=True)
+    (other.path / "kept" / f"{ALPHA}.md").write_text(text)
+    assert write_vault(store, other).written == 3
+
+
 def test_a_moved_note_is_known_by_a_name_that_obsidian_takes_for_the_same(vault: FolderVault) -> None:
     store = MemoryNotes()
     store.add(paper("a1", "Über"), paper("b2", "Beta", 2001))

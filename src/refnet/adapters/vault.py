@@ -104,6 +104,8 @@ class FolderVault:
         for folder, below, files in os.walk(self._path):
             # What begins with a dot is the bin or the settings: Obsidian links to nothing there.
             below[:] = sorted(name for name in below if not name.startswith("."))
+            if Path(folder) != self._path and {PAPERS, OWN}.issubset(below):
+                below[:] = []  # another vault, with notes of its own of the same papers
             if Path(folder) == self._path / PAPERS:
                 continue
             for file in sorted(files):

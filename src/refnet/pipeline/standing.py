@@ -38,7 +38,13 @@ class Standing:
             store.baselines(key),
             vault.notes(),
         )
-        missing = {one: names[one] for one in ids if one in names and names[one] not in present}
+        # What was never written here may stand in another vault below this one.
+        missing = {
+            one: names[one]
+            for one in ids
+            if one in names and names[one] not in present and one in baselines
+            if baselines[one].deleted or was_written(baselines[one])
+        }
         return cls(ids, names, baselines, present, moved_notes(vault, missing, baselines))
 
     @property
