@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Connection, Double, Integer, SmallInteger, Table
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, Connection, Double, Integer, SmallInteger, Table
 from sqlalchemy.types import TypeEngine
 
 from refnet.adapters.database.engine import UNREAD
@@ -64,3 +64,8 @@ def _element(kind: TypeEngine[Any]) -> str:
     if isinstance(kind, Double):
         return "double precision"
     return "text"
+
+
+def in_order(connection: Connection, column: ColumnElement[str]) -> ColumnElement[str]:
+    """Texts as Python sorts them; a PostgreSQL server may sort by the rules of a language."""
+    return column.collate("C") if connection.dialect.name == "postgresql" else column

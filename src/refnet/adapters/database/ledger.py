@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, and_, case, func, or_, select, update
 
-from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.bulk import in_order, upsert
 from refnet.adapters.database.clock import Moment
 from refnet.adapters.database.engine import unread
 from refnet.adapters.database.schema import crawl_papers, jobs, papers
@@ -170,7 +170,12 @@ def held(connection: Connection, wave: Wave) -> dict[str, Ask]:
     Lost ones are left out. Locks their rows.
     """
     # In the order in which `enqueue` takes them, so that the two never wait for each other.
-    mine = select(jobs.c.paper_id, jobs.c.ask).where(_held(wave)).order_by(in_order(connection)).with_for_update()
+    mine = (
+        select(jobs.c.paper_id, jobs.c.ask)
+        .where(_held(wave))
+        .order_by(in_order(connection, jobs.c.paper_id))
+        .with_for_update()
+    )
     rows = connection.execute(mine)
     return {row.paper_id: Ask(row.ask) for row in rows}
 
@@ -337,13 +342,13 @@ def lock(connection: Connection, which: ColumnElement[bool]) -> None:
     """Lock rows in the order in which everybody takes them, so that no two wait for each other: within a stage that of
     `enqueue`.
     """
-    rows = select(jobs.c.id).where(which).order_by(jobs.c.stage, in_order(connection)).with_for_update(of=jobs)
+    rows = (
+        select(jobs.c.id)
+        .where(which)
+        .order_by(jobs.c.stage, in_order(connection, jobs.c.paper_id))
+        .with_for_update(of=jobs)
+    )
     unread(connection, rows)
-
-
-def in_order(connection: Connection) -> ColumnElement[str]:
-    """Papers as Python sorts them; a PostgreSQL server may sort text by the rules of a language."""
-    return jobs.c.paper_id.collate("C") if connection.dialect.name == "postgresql" else jobs.c.paper_id
 
 
 def _held(wave: Wave) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, func, or_, select, true, update
 
-from refnet.adapters.database.bulk import upsert
+from refnet.adapters.database.bulk import in_order, upsert
 from refnet.adapters.database.clock import Clock
 from refnet.adapters.database.dead import MANUAL
 from refnet.adapters.database.engine import reading, writing
@@ -75,6 +75,9 @@ def forget_why(connection: Connection, found: Sequence[Paper]) -> None:
         select(papers.c.paper_id, papers.c.pdf_url, papers.c.external_ids)
         .join(summaries, summaries.c.paper_id == papers.c.paper_id)
         .where(papers.c.paper_id.in_(sorted(by_id)), summaries.c.why.is_not(None))
+        # In the order in which `save` takes them: two that each wait for the other would both be refused.
+        .order_by(in_order(connection, summaries.c.paper_id))
+        .with_for_update(of=summaries)
     )
     gained = [
         row.paper_id
@@ -82,6 +85,8 @@ def forget_why(connection: Connection, found: Sequence[Paper]) -> None:
         if _places(by_id[row.paper_id].pdf_url, by_id[row.paper_id].external_ids)
         - _places(row.pdf_url, row.external_ids or {})
     ]
+    if not gained:
+        return
     those = summaries.c.paper_id.in_(gained)
     # Of one that had nothing to go by, the reason is all that it says.
     connection.execute(delete(summaries).where(those, summaries.c.basis == NOTHING))
