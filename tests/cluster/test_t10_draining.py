@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 SOON = 12.0
 
 
-@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT", "HUP"])
+@pytest.mark.parametrize("way", ["TERM-5-times", "TERM-QUIT", "HUP-HUP"])
 def test_a_worker_gives_everything_back_however_often_it_is_asked_to_end(lab: Lab, way: str) -> None:
     slow_source(lab, LONG)
     ask_for(lab, some_papers(lab, 3))
@@ -56,7 +56,8 @@ def test_a_worker_gives_everything_back_however_often_it_is_asked_to_end(lab: La
     assert waiting(lab, "crawler") >= 1
     assert not lab.store.workers()
     assert worker.process.returncode == 0
-    assert took <= (SOON if QUIT not in WAYS[way] else SOFT_SHUTDOWN)
+    # Somebody in a hurry does not wait for tasks; others do.
+    assert (took < SOFT_SHUTDOWN) if QUIT in WAYS[way] else (SOFT_SHUTDOWN <= took <= SOON)
 
 
 def test_a_worker_that_can_start_no_thread_any_more_gives_everything_back_in_the_same_time(

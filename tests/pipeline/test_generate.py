@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import subprocess
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -332,6 +334,29 @@ def test_notes_of_another_vault_below_this_one_stand_for_none_of_its_notes(
     note(vault, ALPHA).unlink()
     report = write_vault(store, vault)
     assert (report.deleted, report.problems) == (("a1",), ())
+
+
+def test_a_note_is_found_and_told_in_a_folder_whose_name_is_no_text(store: MemoryNotes, vault: FolderVault) -> None:
+    write_vault(store, vault)
+    move(vault, ALPHA, os.fsdecode(b"caf\xe9"))
+    (told,) = write_vault(store, vault).problems
+    assert told.encode().decode().startswith(f"caf\ufffd/{ALPHA}.md: ")
+
+
+def test_however_deep_the_readers_folders_are_the_vault_is_written_and_checked(
+    store: MemoryNotes, vault: FolderVault
+) -> None:
+    write_vault(store, vault)
+    note(vault, ALPHA).unlink()
+    with contextlib.chdir(vault.path):
+        for _ in range(1_300):
+            Path("d").mkdir()
+            os.chdir("d")
+    try:
+        assert write_vault(store, vault).deleted == ("a1",)
+        assert check(store, vault) == []
+    finally:  # Python's own way of removing a tree goes no deeper than os.walk
+        subprocess.run(["rm", "-rf", vault.path / "d"], check=True)
 
 
 def test_a_copy_of_a_note_that_was_never_written_is_no_moved_note(store: MemoryNotes, vault: FolderVault) -> None:

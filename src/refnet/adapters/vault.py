@@ -101,21 +101,21 @@ class FolderVault:
 
     def elsewhere(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
         wanted = {_folded(name): name for name in names}
-        for folder, below, files in os.walk(self._path):
-            # What begins with a dot is the bin or the settings: Obsidian links to nothing there.
-            below[:] = sorted(name for name in below if not name.startswith("."))
-            if Path(folder) != self._path and {PAPERS, OWN}.issubset(below):
-                below[:] = []  # another vault, with notes of its own of the same papers
-            if Path(folder) == self._path / PAPERS:
+        for folder, below, files in _walk(self._path):
+            if folder != self._path and {PAPERS, OWN}.issubset(below):
+                below.clear()  # another vault, with notes of its own of the same papers
+            if folder == self._path / PAPERS:
                 continue
-            for file in sorted(files):
+            for file in files:
                 name = wanted.get(_folded(file.removesuffix(_EXTENSION))) if file.endswith(_EXTENSION) else None
                 if name is None:
                     continue
-                path = Path(folder, file)
+                path = folder / file
+                # It is shown: a folder's name need not be text.
+                shown = os.fsencode(path.relative_to(self._path).as_posix()).decode(errors="replace")
                 # Not our folder: what cannot be read there is nobody's note.
                 with contextlib.suppress(OSError):
-                    yield name, path.relative_to(self._path).as_posix(), _beginning(path)
+                    yield name, shown, _beginning(path)
 
     def read(self, name: str) -> str | None:
         return self._read(PAPERS, self._note_file(name))
@@ -136,9 +136,8 @@ class FolderVault:
         """
         root = next((at for at in (self._path, *self._path.parents) if (at / ".obsidian").is_dir()), self._path)
         found: set[str] = set()
-        for folder, below, files in os.walk(root):
-            below[:] = [name for name in below if not name.startswith(".")]
-            inside = Path(folder).relative_to(root)
+        for folder, _, files in _walk(root):
+            inside = folder.relative_to(root)
             for file in files:
                 name = unicodedata.normalize("NFC", file.removesuffix(_EXTENSION))
                 found |= {name, unicodedata.normalize("NFC", (inside / name).as_posix())}
@@ -221,6 +220,26 @@ def _open_folder(path: Path) -> int:
         if path.is_symlink():  # this is what Linux answers to the flags together
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
         raise
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, which ends at a thousand folders within each other, but in order, and not into folders whose names
+    begin with a dot: these are the bin or the settings, and Obsidian links to nothing there.
+    """
+    left = [root]
+    while left:
+        folder = left.pop()
+        below: list[str] = []
+        files: list[str] = []
+        with contextlib.suppress(OSError), os.scandir(folder) as found:
+            for one in found:
+                if not one.is_dir(follow_symlinks=False):
+                    files.append(one.name)
+                elif not one.name.startswith("."):
+                    below.append(one.name)
+        below.sort()
+        yield folder, below, sorted(files)
+        left += [folder / name for name in reversed(below)]
 
 
 def _folded(name: str) -> str:

@@ -69,9 +69,9 @@ _SUPPOSED = re.compile(
 )
 #: Says so of the paper itself: a label that is wrong turns round what the quote says, the section's kind never does.
 _LIMITATION = re.compile(
-    r"\b(?:(?:an?|one|another|the|our|its)(?: \w+)? limitations? (?:is|are|was|were|includes?)\b"
+    r"\b(?:(?:an?|one|another|the|our)(?: \w+)? limitations? (?:is|are|was|were|includes?)\b"
+    r"|among our (?:\w+ )?limitations?\b"
     r"|limitations? (?:of|in|to) (?:this|our|the (?:present|current))\b"
-    r"|our (?:\w+ )?limitations?\b"
     r"|(?:our|this|the (?:present|current)) (?:\w+ )?(?:study|work|analysis|evaluation|experiments?|survey|review|sample|data)"
     r" (?:is|are|was|were) (?:\w+ly )?limited (?:to|by)\b"
     r"|(?:is|are|was|were) (?:\w+ly )?limited by (?:\w+ ){0,4}our\b)"
@@ -79,12 +79,13 @@ _LIMITATION = re.compile(
     r"|今後の課題(?=[はがもとで])|課題が残(?:る|った|され|って)|課題として残",
     re.IGNORECASE,
 )
-#: Names a limit that is none, or none any more.
+#: Names a limit that is none, or none any more, or beside what was gained another's.
 _NO_LIMITATION = re.compile(
-    r"\b(?:overc[oa]m|address|remov|resolv|mitigat|alleviat|eliminat|solv|avoid|lift|circumvent|bypass|tackl)\w*"
+    r"\b(?:overc[oa]m|address|remov|resolv|mitigat|alleviat|eliminat|solv|avoid|lift|circumvent|bypass|tackl"
+    r"|outperform|surpass|reduc|improv)\w*"
     r"|\bdespite\b|\b(?:not|no|never|without|nor|neither|hardly) (?:\w+ ){0,3}limit|\blimited (?:to|by) (?:no|none|neither)\b"
     r"|limitations? (?:is|are|was|were) (?:not?|never)\b"
-    r"|克服|解決(?:した|し[，、]|され|でき)|解消|(?:限界|課題)[はがも](?:な[いくか]|見られな)",
+    r"|克服|向上|改善|解決(?:した|し[，、]|され|でき)|解消|(?:限界|課題)[はがも](?:な[いくか]|見られな)",
     re.IGNORECASE,
 )
 

@@ -70,8 +70,10 @@ class ServerFollower:
             self._show(request)
             if self.clock() >= next_look:
                 next_look = self.clock() + ALIVE_EVERY
+                asked = self.clock()
                 served = patiently(self.is_served, self.progress, self.patience, self.clock)
-                alive = self.clock() if served else alive
+                # While the database was away nobody could have seen it.
+                alive = self.clock() if served else alive + (self.clock() - asked)
                 if self.clock() - alive >= self.patience:
                     raise OutageTooLong("The server has ended. It goes on with the crawl when it is started again.")
             threading.Event().wait(LOOK_EVERY)

@@ -143,7 +143,8 @@ class Draining(bootsteps.StartStopStep):  # type: ignore[misc,unused-ignore]
         """Wait until then, or until somebody is in a hurry."""
         while (left := until - time.monotonic()) > 0:
             with suppress(queue.Empty):
-                if self._came.get(timeout=left) != signal.SIGTERM:
+                # At the end of a terminal two hangups come: of its shell, and of the system.
+                if self._came.get(timeout=left) not in (signal.SIGTERM, signal.SIGHUP):
                     return
 
     def _stop_tasks(self) -> None:
